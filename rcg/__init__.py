@@ -1,0 +1,1 @@
+"""RCG, the open workbench for grading trading cards."""

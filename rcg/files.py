@@ -1,0 +1,260 @@
+"""Files that appear whole or not at all, append-only logs, fingerprints and locks.
+
+Every file that RCG writes is written beside its place, flushed to the disk and renamed, so that a reader, a crash or a
+full disk never meets half of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import orjson
+import psutil
+import xxhash
+
+from rcg.errors import DataError, FormatError, RcgError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def explain(error: OSError, path: str | Path) -> RcgError:
+    """The operating system's error as one that says how to mend it."""
+    if error.errno in _FULL:
+        free = shutil.disk_usage(_existing(Path(path))).free / 1e6
+        fix = f"free some space ({free:,.1f} MB are left there) or name another place, then repeat the command"
+        return RcgError("the disk is full; what stood there before is untouched", where=path, fix=fix)
+    if error.errno in _READ_ONLY:
+        return RcgError("this place cannot be written", where=path, fix="name a folder that you may write to")
+    if isinstance(error, FileNotFoundError):
+        return RcgError("there is no such file or folder", where=path, fix="check the path for typing errors")
+    return RcgError(error.strerror or str(error), where=path)
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[IO[bytes]]:
+    """A binary file to write to, which takes the place of `path` when the block ends without an error.
+
+    Args:
+        path: The file to make or replace; its folders are made too.
+
+    Raises:
+        RcgError: If the disk is full or the place cannot be written; the old file then stands untouched.
+    """
+    target = Path(path)
+    beside: str | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
+        with os.fdopen(handle, "wb") as out:
+            os.fchmod(out.fileno(), 0o666 & ~_umask())
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        Path(beside).replace(target)
+        beside = None
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise explain(error, target) from error
+    finally:
+        if beside is not None:
+            Path(beside).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with atomic(path) as out:
+        out.write(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path` in UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as strict, indented JSON, whole or not at all."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+    write_bytes(path, orjson.dumps(value, option=options))
+
+
+def read_json(path: str | Path) -> Any:
+    """The value of a JSON file; a byte-order mark is passed over.
+
+    Raises:
+        FormatError: If it is not JSON, with line and column.
+        RcgError: If it cannot be read.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise explain(error, path) from error
+    try:
+        return orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as error:
+        where = f"{path}, line {error.lineno}, column {error.colno}"
+        raise FormatError(f"this is not JSON: {error.msg}", where=where, fix="export the file again") from error
+
+
+def append_jsonl(path: str | Path, record: Any) -> None:
+    """Append one record as a JSON line and flush it to the disk; a half-written last line is closed first.
+
+    Raises:
+        RcgError: If the disk is full; a line written in part is taken back.
+    """
+    target = Path(path)
+    line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("ab", buffering=0) as out:
+            end = out.tell()
+            if end and _last_byte(target) != b"\n":
+                line = b"\n" + line
+            written = 0
+            try:
+                written = out.write(line)
+                os.fsync(out.fileno())
+            finally:
+                if written != len(line):
+                    out.truncate(end)
+            if written != len(line):  # the disk took a part of it: the next write would have failed
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
+    except OSError as error:
+        raise explain(error, target) from error
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1)
+
+
+def read_jsonl(path: str | Path) -> Iterator[Any]:
+    """The records of a JSON-lines file; lines cut off by a crash are passed over, a missing file is empty."""
+    try:
+        with Path(path).open("rb") as file:
+            for line in file:
+                with contextlib.suppress(orjson.JSONDecodeError):
+                    yield orjson.loads(line)
+    except FileNotFoundError:
+        return
+
+
+def fingerprint(path: str | Path) -> str:
+    """The xxh3 hash of a file's bytes, 32 hexadecimal digits."""
+    digest = xxhash.xxh3_128()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class Lock:
+    """One writer at a time: a file that names the process and the machine that write.
+
+    A lock whose process has ended (or whose pid now belongs to another process) is taken over. On a shared disk a
+    lock of another machine cannot be checked and stands until it is removed.
+
+    Raises:
+        DataError: On entering, if somebody else holds it; it says who, and how to go on.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, Lock(Path(folder) / "lock", doing="adding images"):
+        ...     pass
+    """
+
+    def __init__(self, path: str | Path, *, doing: str) -> None:
+        self.path = Path(path)
+        self.doing = doing
+
+    def holder(self) -> dict[str, Any] | None:
+        """Who holds the lock (pid, host, started, doing), or None."""
+        try:
+            record = orjson.loads(self.path.read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return None
+        if record["host"] == socket.gethostname() and not same_process(record["pid"], record["started"]):
+            return None
+        return dict(record)
+
+    def __enter__(self) -> Lock:
+        me = psutil.Process()
+        mine = {"pid": me.pid, "host": socket.gethostname(), "started": me.create_time(), "doing": self.doing}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, beside = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+            with os.fdopen(handle, "wb") as out:
+                out.write(orjson.dumps(mine))
+            try:
+                self._claim(beside)
+            finally:
+                Path(beside).unlink(missing_ok=True)
+        except OSError as error:
+            raise explain(error, self.path) from error
+        return self
+
+    def _claim(self, beside: str) -> None:
+        for _ in range(10):
+            try:
+                os.link(beside, self.path)  # fails if the name exists, and appears with its content: no gap to race in
+            except FileExistsError:
+                if holder := self.holder():
+                    raise self._refusal(holder) from None
+                stale = Path(f"{beside}.stale")
+                with contextlib.suppress(FileNotFoundError):
+                    self.path.rename(stale)
+                    stale.unlink()
+            else:
+                return
+        raise DataError("the lock is taken again and again", where=self.path, fix="repeat the command")
+
+    def _refusal(self, holder: dict[str, Any]) -> DataError:
+        who = f"process {holder['pid']} on {holder['host']}"
+        fix = f"wait until it has finished, or end {who}; reading is possible meanwhile"
+        if holder["host"] != socket.gethostname():
+            fix += f"; if that machine no longer works on it, remove {self.path}"
+        return DataError(f"{who} is {holder['doing']} here", where=self.path.parent, fix=fix)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def same_process(pid: int, started: float) -> bool:
+    """Whether process `pid` runs and is the one that began at `started` (seconds since 1970): pids are reused."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 0.05
+    except psutil.Error:
+        return False
