@@ -83,7 +83,15 @@ def _draw_list(rng: np.random.Generator, *, pale_border: bool) -> list[tuple[str
 
 
 def _blend(stock: _Stock, alpha: Field, colour: ArrayLike) -> None:
-    stock.pixels[:] += alpha[..., None] * (np.asarray(colour, np.float32) - stock.pixels)
+    where = _window(alpha)
+    part = stock.pixels[where]
+    part += alpha[where][..., None] * (np.asarray(colour, np.float32) - part)
+
+
+def _window(alpha: Field) -> tuple[slice, slice]:
+    """The part of the card that a defect touches: most are small, and blending all of it would take the most time."""
+    x, y, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
+    return slice(y, y + height), slice(x, x + width)
 
 
 def _whiten(stock: _Stock, rng: np.random.Generator, depth_mm: Field) -> Field:
@@ -133,23 +141,26 @@ def _scratch(stock: _Stock, rng: np.random.Generator, _: int) -> Field:
     cv2.polylines(line, [points], False, 255, int(rng.integers(2, 4)), cv2.LINE_AA, 4)
     covered: Field = line.astype(np.float32) / np.float32(255)
     bright = float(stock.pixels[line > 127].mean()) if (line > 127).any() else 0.0
-    colour = (70.0, 66.0, 64.0) if bright > 175 else (245.0, 245.0, 248.0)
+    colour = (112.0, 106.0, 104.0) if bright > 175 else (245.0, 245.0, 248.0)
     _blend(stock, covered * rng.uniform(0.65, 0.95) * (0.6 + 0.4 * noise(rng, line.shape, 10)), colour)
     return covered
 
 
 def _stain(stock: _Stock, rng: np.random.Generator, _: int) -> Field:
-    x, y = _places(stock)
-    centre = rng.uniform((8, 8), (55, 80))
-    angle = np.arctan2(y - centre[1], x - centre[0])
-    radius = rng.uniform(2.5, 8.0)
-    waves = sum(rng.uniform(0, 0.16) * np.sin(n * angle + rng.uniform(0, 6)) for n in (1, 2, 3, 5))
-    depth = radius * (1 + waves) - np.hypot(x - centre[0], (y - centre[1]) * rng.uniform(0.8, 1.3))
-    covered = np.asarray(np.clip(depth / 0.5 + 0.5, 0, 1) * (stock.edge_mm > 0), np.float32)
-    rim = np.exp(-((np.clip(depth, 0, None) / 0.7) ** 2))
-    tint = np.array([(150, 108, 62), (96, 74, 58), (170, 150, 70), (70, 80, 110)][rng.integers(4)]) / 255
-    strength = covered * (rng.uniform(0.45, 0.75) * (0.7 + 0.3 * noise(rng, covered.shape, 30)) + 0.22 * rim)
-    stock.pixels[:] *= 1 - np.clip(strength, 0, 1)[..., None] * (1 - tint)
+    rows, columns = stock.edge_mm.shape
+    angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    waves = [rng.uniform(0, 0.16) * np.sin(n * angle + rng.uniform(0, 6)) for n in (1, 2, 3, 5)]
+    radius = rng.uniform(2.5, 8.0) * (1 + np.sum(waves, axis=0))
+    spokes = np.column_stack([np.cos(angle), np.sin(angle) * rng.uniform(0.8, 1.2)]) * radius[:, None]
+    ring = rng.uniform((8, 8), (55, 80)) + spokes
+    shape = np.zeros((rows, columns), np.uint8)
+    cv2.fillPoly(shape, [np.round(ring * PX_PER_MM).astype(np.int32)], 255)
+    covered = np.asarray(cv2.GaussianBlur(shape, (0, 0), 1.5), np.float32) / np.float32(255)
+    rim = covered * (1 - np.asarray(cv2.GaussianBlur(shape, (0, 0), 7), np.float32) / 255)
+    tint = ((150, 108, 62), (96, 74, 58), (170, 150, 70), (70, 80, 110))[rng.integers(4)]
+    strength = covered * rng.uniform(0.4, 0.7) * (0.7 + 0.3 * noise(rng, covered.shape, 30)) + 0.5 * rim
+    where = _window(covered)
+    stock.pixels[where] *= 1 - np.clip(strength[where], 0, 1)[..., None] * (1 - np.array(tint, np.float32) / 255)
     return covered
 
 

@@ -80,26 +80,40 @@ def _lay_down(scene: Field, card: RenderedCard, to_photo: NDArray[np.float64], r
     height, width = scene.shape[:2]
     matrix = np.linalg.inv(_SHIFT) @ to_photo @ np.diag([1 / PX_PER_MM, 1 / PX_PER_MM, 1]) @ _SHIFT
     soft = cv2.GaussianBlur(card.front, (0, 0), 0.6)  # the warp scales down: fine lines would break up
-    front = cv2.warpPerspective(soft, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    cover = cv2.warpPerspective(card.mask, matrix, (width, height)).astype(np.float32)[..., None] / 255
+    front = cv2.warpPerspective(soft, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    cover = cv2.warpPerspective(card.mask, matrix, (width, height)).astype(np.float32) / 255
     offset = np.array([[1, 0, rng.normal(0, 3)], [0, 1, rng.uniform(0, 4)]])
     shadow = cv2.GaussianBlur(cv2.warpAffine(cover, offset, (width, height)), (0, 0), rng.uniform(1.5, 6))
-    scene = scene * (1 - rng.uniform(0.3, 0.65) * shadow[..., None])
-    x, y = np.meshgrid(np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32))
+    scene = _times(scene, 1 - rng.uniform(0.3, 0.65) * shadow)
+    gloss = _gloss(rng, width, height)
+    shiny = cv2.blendLinear(front.astype(np.float32), np.full_like(scene, 255), 1 - gloss, gloss)
+    return np.asarray(cv2.blendLinear(scene, shiny, 1 - cover, cover), np.float32)
+
+
+def _gloss(rng: np.random.Generator, width: int, height: int) -> Field:
+    """A soft band where a window or a lamp is mirrored: the share of white at each pixel."""
+    x, y = np.linspace(-1, 1, width)[None, :], np.linspace(-1, 1, height)[:, None]
     angle, where, spread = rng.uniform(0, np.pi), rng.uniform(-1, 1), rng.uniform(0.15, 0.5)
-    gloss = np.exp(-(((x * np.cos(angle) + y * np.sin(angle) - where) / spread) ** 2)) * rng.uniform(0, 0.22)
-    front += gloss[..., None] * (255 - front)
-    return np.asarray(scene * (1 - cover) + front * cover)
+    away = ((x * np.cos(angle) + y * np.sin(angle) - where) / spread).astype(np.float32)
+    return np.asarray(np.exp(-(away**2)) * np.float32(rng.uniform(0, 0.22)), np.float32)
+
+
+def _times(scene: Field, *factors: ArrayLike) -> Field:
+    """A scene with each channel multiplied by its factor, or all of them by the only one."""
+    planes = [np.asarray(each, np.float32) for each in factors]
+    return np.asarray(cv2.multiply(scene, cv2.merge(planes if len(planes) == 3 else planes * 3)), np.float32)
 
 
 def _expose(scene: Field, rng: np.random.Generator) -> Pixels:
     """Uneven light, a tint, exposure, slight blur and sensor noise."""
     height, width = scene.shape[:2]
     light = cv2.resize(rng.uniform(0.75, 1.12, (2, 2)).astype(np.float32), (width, height))
-    tint = (rng.uniform(0.75, 1.15) * (1 + rng.normal(0, 0.035, 3))).astype(np.float32)
-    shot = cv2.GaussianBlur(scene * light[..., None] * tint, (0, 0), rng.uniform(0.35, 0.95))
-    grain = rng.standard_normal(scene.shape, dtype=np.float32) * np.float32(rng.uniform(1, 5))
-    return np.asarray(np.clip(shot + grain, 0, 255).astype(np.uint8))
+    tint = rng.uniform(0.75, 1.15) * (1 + rng.normal(0, 0.035, 3))
+    scene = _times(scene, *(light * each for each in tint))
+    grain = rng.standard_normal(scene.shape, dtype=np.float32)
+    grain *= np.float32(rng.uniform(1, 5))
+    grain += cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.35, 0.95))
+    return np.clip(grain, 0, 255, out=grain).astype(np.uint8)
 
 
 def _background(rng: np.random.Generator, width: int, height: int) -> Field:
@@ -113,13 +127,13 @@ def _background(rng: np.random.Generator, width: int, height: int) -> Field:
 
 def _surface(rng: np.random.Generator) -> Field:
     """A table colour: mostly muted."""
-    grey = rng.uniform(25, 225)
-    return np.clip(grey + rng.normal(0, 22, 3), 8, 245).astype(np.float32)
+    grey = rng.uniform(25, 205)
+    return np.clip(grey + rng.normal(0, 20, 3), 8, 225).astype(np.float32)
 
 
 def _mix(first: ArrayLike, last: ArrayLike, share: Field) -> Field:
     a, b = np.asarray(first, np.float32), np.asarray(last, np.float32)
-    return a + (b - a) * share[..., None]
+    return np.asarray(cv2.merge([low + (high - low) * share for low, high in zip(a, b, strict=True)]), np.float32)
 
 
 def _plain(rng: np.random.Generator, width: int, height: int) -> Field:
@@ -155,7 +169,8 @@ def _cloth(rng: np.random.Generator, width: int, height: int) -> Field:
 
 def _speckle(rng: np.random.Generator, width: int, height: int) -> Field:
     share = 0.5 * noise(rng, (height, width), 3) + 0.5 * noise(rng, (height, width), rng.uniform(12, 60))
-    return _mix(_surface(rng), _surface(rng), np.asarray(share, np.float32))
+    base = _surface(rng)
+    return _mix(base * 0.55, np.clip(base * 1.3, 0, 235), np.asarray(share, np.float32))
 
 
 def _clutter(scene: Field, rng: np.random.Generator) -> None:
