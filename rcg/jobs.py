@@ -141,12 +141,17 @@ class Job:
 
     def tick(self) -> Tick | None:
         """The newest tick, or None before the first."""
-        for line in reversed(_tail(self.folder / "progress.jsonl").split(b"\n")):
-            with contextlib.suppress(orjson.JSONDecodeError):
+        recent = self.recent()
+        return recent[-1][1] if recent else None
+
+    def recent(self) -> list[tuple[float, Tick]]:
+        """The ticks of the last minute or so, each with its time: enough for a rate, cheap however long it runs."""
+        found = []
+        for line in _tail(self.folder / "progress.jsonl").split(b"\n"):
+            with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):  # the first line may be cut
                 record = orjson.loads(line)
-                record.pop("time")
-                return Tick(**record)
-        return None
+                found.append((float(record.pop("time")), Tick(**record)))
+        return found
 
     def ticks(self) -> list[tuple[float, Tick]]:
         """All ticks, each with its time in seconds since 1970."""
@@ -333,8 +338,9 @@ def current() -> Job | None:
     record = _read(Path(folder) / "job.json")
     if record is None or record["pid"] not in (None, os.getpid()):
         return None
-    me = psutil.Process()
-    files.write_json(Path(folder) / "job.json", {**record, "pid": me.pid, "started": me.create_time()})
+    if record["pid"] is None:  # this process was quicker than the one that started it
+        me = psutil.Process()
+        files.write_json(Path(folder) / "job.json", {**record, "pid": me.pid, "started": me.create_time()})
     return Job.open(folder)
 
 

@@ -1,0 +1,5 @@
+"""`python -m rcg` is the command line."""
+
+from rcg.cli import main
+
+main()

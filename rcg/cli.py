@@ -1,0 +1,420 @@
+"""The command line: parse, call, print. Exit 0 done, 2 the user can mend it, 1 our bug."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import click
+import orjson
+import typer
+
+from rcg import jobs
+from rcg.errors import Cancelled, ConfigError, RcgError
+from rcg.progress import Report, bar, lines, tee
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="RCG, the open workbench for grading trading cards.")
+dataset_app = typer.Typer(no_args_is_help=True, help="Create datasets, add images and labels, look at them.")
+runs_app = typer.Typer(help="List runs, or show one.")
+app.add_typer(dataset_app, name="dataset")
+app.add_typer(runs_app, name="runs", invoke_without_command=True)
+
+Place = Annotated[Path | None, typer.Option("--workspace", help="The workspace; $RCG_HOME, else ./data.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+DatasetName = Annotated[str, typer.Argument(help="The dataset's name.")]
+
+
+class _Outcome:
+    """What the verb found: kept for the JSON line and for the job that runs it."""
+
+    value: Mapping[str, Any] | None = None
+    json = False
+
+
+_outcome = _Outcome()
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    job = jobs.current()
+    _outcome.value, _outcome.json = None, "--json" in sys.argv
+    state, error, code = "done", None, 0
+    try:
+        code = app(standalone_mode=False) or 0
+    except (Cancelled, KeyboardInterrupt, click.Abort) as stop:
+        state, code = "cancelled", 2
+        what = stop.what if isinstance(stop, Cancelled) else "stopped"
+        error = Cancelled(what, fix="repeat the command to go on; what was done so far is kept")
+    except RcgError as caught:
+        state, error, code = "failed", caught, 2
+    except click.ClickException as caught:
+        state, error, code = "failed", ConfigError(caught.format_message(), fix="rcg --help lists the verbs"), 2
+    except Exception as caught:  # noqa: BLE001 - the last resort: told as our bug, with the traceback
+        traceback.print_exc()
+        what = f"{type(caught).__name__}: {caught}"
+        state, code = "failed", 1
+        error = RcgError(what, fix="this is a bug in RCG; the traceback says where")
+    if error is not None:
+        print(error, file=sys.stderr)
+    if job is not None:
+        jobs.finish(job, state=state, result=_outcome.value, error=None if state == "cancelled" else error)
+    if _outcome.json:
+        told = _outcome.value
+        if error is not None:
+            told = {"error": {"what": error.what, "where": error.where, "fix": error.fix}}
+        print(orjson.dumps(told or {}, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode())
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    return list(value)
+
+
+def _report() -> Report:
+    """Where a verb's progress goes: a bar on a terminal, lines elsewhere, and the job's file where it is a job."""
+    job = jobs.current()
+    if job is not None:
+        return tee(lines(), jobs.job_report(job))
+    return bar() if sys.stderr.isatty() else lines()
+
+
+def _done(text: str, **facts: Any) -> None:
+    """Print what a person reads and keep what a program reads."""
+    _outcome.value = facts
+    print(text)
+
+
+def _workspace(place: Path | None) -> Any:
+    from rcg.workspace import Workspace
+
+    return Workspace(place)
+
+
+@app.command()
+def info(
+    fix: Annotated[bool, typer.Option("--fix", help="Install FiftyOne's database where it lacks.")] = False,
+    workspace: Place = None,
+    json: AsJson = False,
+) -> int:
+    """Say what is installed, what is missing and how to mend it; exit 2 if the main job could not run."""
+    from rcg.info import inspect, usable
+
+    if fix:
+        from rcg.review.database import install_database
+
+        print(install_database(report=_report()))
+    parts = inspect(workspace)
+    marks = {"ok": "ok", "missing": "MISSING", "note": "note"}
+    rows = []
+    for part in parts:
+        rows.append(f"{marks[part.state]:8} {part.name:34} {part.version or '-':14} {part.purpose}")
+        if part.fix:
+            rows.append(f"{'':8} fix: {part.fix}")
+    good = usable(parts)
+    rows.append("the main job can run" if good else "the main job cannot run: mend what is missing above")
+    _done("\n".join(rows), usable=good, parts=parts)
+    return 0 if good else 2
+
+
+@app.command()
+def demo(
+    workspace: Place = None,
+    budget: Annotated[str, typer.Option(help="Time for the training.")] = "4 min",
+    seed: Annotated[int, typer.Option(help="The number the cards are drawn from.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Do the main job on made data: dataset, conversion, readiness, training, evaluation, predictions, review."""
+    from rcg.demo import run_demo
+
+    done = run_demo(_workspace(workspace), budget=budget, seed=seed, report=_report())
+    _done(str(done), **asdict(done))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A label file or folder.")],
+    target: Annotated[Path, typer.Argument(help="The file or folder to make.")],
+    to: Annotated[str, typer.Option(help="coco, yolo or voc.")] = "coco",
+    from_: Annotated[str, typer.Option("--from", help="auto, coco, yolo or voc.")] = "auto",
+    images: Annotated[Path | None, typer.Option(help="The images folder, where it is not found by itself.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="The labels, where they are not found by themselves.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="A file with class names, one a line.")] = None,
+    stage: Annotated[str, typer.Option(help="ground-truth or predictions.")] = "ground-truth",
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse instead of dropping anything.")] = False,
+    jobs: Annotated[int, typer.Option(help="Worker processes.")] = 1,
+    first_id: Annotated[int | None, typer.Option(help="The first category id.")] = None,
+    json: AsJson = False,
+    workspace: Annotated[Path | None, typer.Option("--workspace", hidden=True)] = None,
+) -> None:
+    """Convert labels to another format."""
+    from rcg.annotations import convert as run
+
+    done = run(
+        source, target, to=to, from_=from_, images=images, labels=labels, classes=classes,
+        stage=stage.replace("-", "_"), strict=strict, jobs=jobs, first_id=first_id, report=_report(),
+    )  # fmt: skip
+    _done(done.summary(), **asdict(done))
+
+
+@app.command()
+def validate(
+    source: Annotated[str, typer.Argument(help="A dataset's name, or a label file or folder.")],
+    workspace: Place = None,
+    json: AsJson = False,
+) -> int:
+    """Say whether a dataset or a label file can be trained on, and what to mend; exit 2 on "stop"."""
+    from rcg.readiness import validate as run
+
+    ws = _workspace(workspace)
+    names = {each.name for each in ws.datasets()}
+    found = run(ws.dataset(source) if source in names or not Path(source).exists() else source)
+    _done(str(found), **asdict(found))
+    return 2 if found.verdict == "stop" else 0
+
+
+@dataset_app.command("create")
+def dataset_create(
+    name: DatasetName,
+    type: Annotated[str, typer.Option("--type", help="Such as edge_detection, surface_damage or custom.")],
+    classes: Annotated[str, typer.Option(help="Class names, with commas between them.")] = "",
+    card_pattern: Annotated[str | None, typer.Option(help="A regular expression for a card's id.")] = None,
+    workspace: Place = None,
+    json: AsJson = False,
+) -> None:
+    """Make an empty dataset."""
+    names = [each.strip() for each in classes.split(",") if each.strip()]
+    made = _workspace(workspace).create(name, type=type, classes=names, card_pattern=card_pattern)
+    text = f"made {name}, {made.type.title.lower()}; next: rcg dataset add {name} --images FOLDER"
+    _done(text, name=name, type=made.type.name, path=made.path)
+
+
+@dataset_app.command("add")
+def dataset_add(
+    name: DatasetName,
+    images: Annotated[Path | None, typer.Option(help="A folder of images; it may hold the labels too.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="A label file or folder.")] = None,
+    stage: Annotated[str, typer.Option(help="ground-truth or predictions.")] = "ground-truth",
+    predictions_name: Annotated[str | None, typer.Option("--name", help="The name of these predictions.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="A file with class names.")] = None,
+    from_: Annotated[str, typer.Option("--from", help="auto, coco, yolo or voc.")] = "auto",
+    link: Annotated[bool, typer.Option("--link", help="Refer to the images where they are.")] = False,
+    workspace: Place = None,
+    json: AsJson = False,
+) -> None:
+    """Add images and labels to a dataset."""
+    done = (
+        _workspace(workspace)
+        .dataset(name)
+        .add(
+            images,
+            labels,
+            stage=stage,
+            name=predictions_name,
+            classes=classes,
+            format=from_,
+            link=link,
+            report=_report(),
+        )
+    )
+    text = [f"{done.images:,} images ({done.new:,} new), {done.annotations:,} annotations from {done.format}"]
+    text += [f"left out: {done.dropped:,}, listed in {done.quarantine}"] if done.dropped else []
+    _done("\n".join([*text, *done.notes]), **asdict(done))
+
+
+@dataset_app.command("list")
+def dataset_list(workspace: Place = None, json: AsJson = False) -> None:
+    """List the datasets."""
+    ws = _workspace(workspace)
+    rows = []
+    for each in ws.datasets():
+        have = each.coverage()
+        rows.append({"name": each.name, "type": each.type.name, "images": have.images, "labelled": have.labelled})
+    text = "\n".join(f"{r['name']:24} {r['type']:20} {r['images']:,} images, {r['labelled']:,} labelled" for r in rows)
+    _done(text or "no datasets yet; make one: rcg dataset create NAME --type custom", datasets=rows)
+
+
+@dataset_app.command("show")
+def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = False) -> None:
+    """Show what a dataset holds."""
+    found = _workspace(workspace).dataset(name)
+    have, config = found.coverage(), found.config()
+    rows = [
+        f"{name}: {found.type.title} ({found.type.name}), made {config['created']}, in {found.path}",
+        f"  images: {have.images:,} of {have.cards:,} cards; "
+        + ", ".join(f"{split} {count:,}" for split, count in have.per_split.items()),
+        f"  labelled: {have.labelled:,}, of these empty {have.empty:,}; unlabelled: {have.unlabelled:,}",
+        f"  annotations: {have.annotations:,}; " + ", ".join(f"{k} {v:,}" for k, v in have.per_label.items()),
+        f"  schema: {', '.join(found.type.labels) or 'any classes'}",
+    ]
+    rows += [f"  predictions {each}: {count:,} annotations" for each, count in have.predictions.items()]
+    rows += [f"  corrections: {have.corrections:,}"] if have.corrections else []
+    rows += [f"  from {s['path']} ({s['format']}, {s['stage']}, {s['images']:,} images)" for s in config["sources"]]
+    _done("\n".join(rows), name=name, type=found.type.name, coverage=have, config=config)
+
+
+@app.command()
+def train(
+    dataset: Annotated[str | None, typer.Argument(help="The dataset's name.")] = None,
+    settings: Annotated[list[str] | None, typer.Argument(help='Such as epochs=10 or budget="5 min".')] = None,
+    architecture: Annotated[str | None, typer.Option(help="What to train; auto chooses for this machine.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file with settings.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this run.")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Train in a process of its own and return.")] = False,
+    workspace: Place = None,
+    json: AsJson = False,
+) -> None:
+    """Train a detector on a dataset, or go on with a run."""
+    ws = _workspace(workspace)
+    if detach:
+        arguments = [each for each in sys.argv[1:] if each not in ("--detach", "--json")]
+        job = jobs.start(ws.path, _without_workspace(arguments), title=f"training {dataset or resume}")
+        _done(f"training in process of its own; its folder is {job.folder}", job=job.id, folder=job.folder)
+        return
+    from rcg import training
+
+    if resume:
+        run = training.resume(ws.run(resume), report=_noted_report(ws.run(resume).name))
+    elif dataset:
+        wanted = training.TrainConfig.parse(settings or (), file=config, architecture=architecture)
+        started: Callable[[Any], None] = _note_run
+        run = training.train(ws.dataset(dataset), config=wanted, name=name, report=_report(), started=started)
+    else:
+        raise ConfigError("there is nothing to train on", fix="name a dataset, or --resume RUN")
+    _done(f"{run.name}: {run.state()}; next: rcg evaluate {run.name}", run=run.name, state=run.state(), path=run.path)
+
+
+def _without_workspace(arguments: list[str]) -> list[str]:
+    """The arguments without --workspace and its value: a job adds its own."""
+    kept, skip = [], False
+    for each in arguments:
+        if skip or each == "--workspace":
+            skip = each == "--workspace"
+        elif not each.startswith("--workspace="):
+            kept.append(each)
+    return kept
+
+
+def _note_run(run: Any) -> None:
+    if (job := jobs.current()) is not None:
+        job.note(run=run.name)
+
+
+def _noted_report(run: str) -> Report:
+    if (job := jobs.current()) is not None:
+        job.note(run=run)
+    return _report()
+
+
+@app.command()
+def evaluate(
+    run: Annotated[str, typer.Argument(help="The run's name.")],
+    dataset: Annotated[str | None, typer.Argument(help="Another dataset than the one it was trained on.")] = None,
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    workspace: Place = None,
+    json: AsJson = False,
+) -> None:
+    """Compare a run's predictions with the labels: the 12 COCO numbers, and AP a class."""
+    from rcg import training
+
+    ws = _workspace(workspace)
+    data = None if dataset is None else ws.dataset(dataset)
+    found = training.evaluate(ws.run(run), data, split=split, report=_report())
+    _done(str(found), **asdict(found))
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(help="The run's name.")],
+    images: Annotated[str, typer.Argument(help="A folder, an image, or a dataset's name.")],
+    out: Annotated[Path | None, typer.Option(help="The COCO results file to write.")] = None,
+    score: Annotated[float, typer.Option(help="Leave out predictions below this score.")] = 0.05,
+    workspace: Place = None,
+    json: AsJson = False,
+) -> None:
+    """Predict boxes on images; a dataset's predictions are stored with it."""
+    from rcg import training
+
+    ws = _workspace(workspace)
+    found = ws.run(run)
+    data = ws.dataset(images) if images in {each.name for each in ws.datasets()} else None
+    done = training.predict(found, Path(images) if data is None else data, score=score, report=_report())
+    target = out or (found.path / "predictions.json" if data is None else None)
+    if data is not None:
+        stored = data.write_predictions(found.name, done.records)
+    if target is not None:
+        done.write(target)
+    boxes = sum(len(record.annotations) for record in done.records)
+    place = target or stored
+    text = f"{boxes:,} boxes on {len(done.records):,} images; in {place}"
+    _done(text, run=found.name, images=len(done.records), annotations=boxes, path=place)
+
+
+@runs_app.callback()
+def runs(context: typer.Context, workspace: Place = None, json: AsJson = False) -> None:
+    """List the runs, newest first."""
+    if context.invoked_subcommand:
+        return
+    rows = []
+    for run in _workspace(workspace).runs():
+        numbers = (run.metrics() or {}).get("numbers", {})
+        rows.append({"name": run.name, "state": run.state(), "ap": numbers.get("AP"), "ap50": numbers.get("AP50")})
+    text = "\n".join(f"{r['name']:40} {r['state']:8} AP {_figure(r['ap'])}  AP50 {_figure(r['ap50'])}" for r in rows)
+    _done(text or "no runs yet; train: rcg train DATASET", runs=rows)
+
+
+@runs_app.command("show")
+def runs_show(
+    run: Annotated[str, typer.Argument(help="The run's name.")], workspace: Place = None, json: AsJson = False
+) -> None:
+    """Show a run: its settings, where it stands and what it reached."""
+    found = _workspace(workspace).run(run)
+    config, metrics = found.config(), found.metrics()
+    rows = [f"{found.name}: {found.state()}, in {found.path}", *(f"  {k} = {v}" for k, v in config.items())]
+    report = found.path / "report.md"
+    if found.error():
+        rows.append(f"  it failed: {found.error()}")
+    rows.append(report.read_text() if report.exists() else f"  not evaluated; next: rcg evaluate {found.name}")
+    _done("\n".join(rows), run=found.name, state=found.state(), config=config, metrics=metrics)
+
+
+def _figure(value: float | None) -> str:
+    return "  -  " if value is None else f"{value:.3f}"
+
+
+@app.command()
+def journal(
+    last: Annotated[int, typer.Option(help="How many entries.")] = 50, workspace: Place = None, json: AsJson = False
+) -> None:
+    """Show what changed in the workspace, and when."""
+    entries = _workspace(workspace).journal()[-last:]
+    _done("\n".join(map(str, entries)) or "the journal is empty", entries=entries)
+
+
+@app.command()
+def browse(
+    dataset: DatasetName,
+    port: Annotated[int | None, typer.Option(help="The App's port; that of rcg.toml by default.")] = None,
+    workspace: Place = None,
+    json: AsJson = False,
+) -> None:
+    """Browse labels and predictions in FiftyOne; edits made there become corrections. Ctrl-C ends it."""
+    from rcg.review import browse as run
+
+    done = run(_workspace(workspace).dataset(dataset), port=port, report=_report())
+    _done(str(done), dataset=dataset)

@@ -1,0 +1,167 @@
+"""Corrections of labels: an append-only log that goes over the labels as imported, and can be undone line by line.
+
+A correction names the annotation it replaces by its label and geometry, not by a number, so it still fits after the
+labels were imported again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rcg.errors import DataError
+from rcg.files import append_jsonl, read_jsonl
+from rcg.types import Annotation, Box, ImageRecord, Keypoints, Polygon, Rle
+
+_SAME_PX = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """One change of one image's labels.
+
+    Attributes:
+        number: Its place in the log, from 1.
+        time: Seconds since 1970.
+        file_name: The image, relative to the images folder.
+        before: The annotation that was wrong; None where one was missing.
+        after: What is right; None where the annotation had to go. Both None: the image was looked at and is right.
+        source: Where it came from, such as "fiftyone".
+        undone: Whether a later line takes it back.
+    """
+
+    number: int
+    time: float
+    file_name: str
+    before: Annotation | None
+    after: Annotation | None
+    source: str
+    undone: bool = False
+
+    @property
+    def action(self) -> str:
+        """What it does: "add", "remove", "change" or "confirm"."""
+        if self.before is None:
+            return "confirm" if self.after is None else "add"
+        return "remove" if self.after is None else "change"
+
+
+def append_correction(
+    path: str | Path, *, file_name: str, before: Annotation | None, after: Annotation | None, source: str
+) -> Correction:
+    """Append a correction to the log and return it; the caller holds the dataset's lock."""
+    number = 1 + sum(1 for _ in read_jsonl(path))
+    made = Correction(number=number, time=time.time(), file_name=file_name, before=before, after=after, source=source)
+    append_jsonl(path, {**asdict(made), "before": _encoded(before), "after": _encoded(after), "undone": None})
+    return made
+
+
+def append_undo(path: str | Path, number: int) -> Correction:
+    """Append a line that takes correction `number` back, and return that correction.
+
+    Raises:
+        DataError: If there is none of this number, or it is undone already.
+    """
+    known = {each.number: each for each in read_corrections(path)}
+    if number not in known:
+        raise DataError(f"there is no correction {number}", where=path, fix=f"choose one of {sorted(known)[-20:]}")
+    if known[number].undone:
+        raise DataError(f"correction {number} is undone already", where=path)
+    append_jsonl(path, {"number": 1 + sum(1 for _ in read_jsonl(path)), "time": time.time(), "undoes": number})
+    return replace(known[number], undone=True)
+
+
+def read_corrections(path: str | Path) -> tuple[Correction, ...]:
+    """All corrections of a log, oldest first, those taken back marked as undone."""
+    made: dict[int, Correction] = {}
+    for record in read_jsonl(path):
+        if (number := record.get("undoes")) is not None:
+            made[number] = replace(made[number], undone=True)
+            continue
+        fields = {name: record[name] for name in ("number", "time", "file_name", "source")}
+        made[fields["number"]] = Correction(
+            **fields, before=_decoded(record["before"]), after=_decoded(record["after"])
+        )
+    return tuple(made.values())
+
+
+def apply_corrections(
+    records: Iterable[ImageRecord], corrections: Iterable[Correction]
+) -> tuple[tuple[ImageRecord, ...], tuple[Correction, ...]]:
+    """The records with the corrections over them, and the corrections that no longer fit.
+
+    A corrected image counts as labelled. A change whose old annotation is not there any more adds the new one unless
+    it is there already; it is not counted as stale, since its result holds.
+    """
+    by_name: dict[str, list[Correction]] = {}
+    for each in corrections:
+        if not each.undone:
+            by_name.setdefault(each.file_name, []).append(each)
+    corrected, stale = [], []
+    for record in records:
+        annotations = list(record.annotations)
+        for each in by_name.pop(record.file_name, []):
+            at = next((i for i, old in enumerate(annotations) if each.before and same(old, each.before)), None)
+            if at is not None:
+                annotations[at : at + 1] = [] if each.after is None else [each.after]
+            elif each.after is not None and not any(same(old, each.after) for old in annotations):
+                annotations.append(each.after)
+            elif each.before is not None:
+                stale.append(each)
+            record = replace(record, annotations=tuple(annotations), labelled=True)
+        corrected.append(record)
+    stale += [each for left in by_name.values() for each in left]
+    return tuple(corrected), tuple(stale)
+
+
+def same(first: Annotation, second: Annotation) -> bool:
+    """Whether two annotations have the same label and the same geometry, to a hundredth of a pixel."""
+    return first.label == second.label and all(
+        len(a) == len(b) and all(abs(x - y) <= _SAME_PX for x, y in zip(a, b, strict=True))
+        for a, b in zip(_numbers(first), _numbers(second), strict=True)
+    )
+
+
+def _numbers(annotation: Annotation) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    box = annotation.box
+    ring = tuple(value for polygon in annotation.polygons for point in polygon.points for value in point)
+    places = annotation.keypoints.points if annotation.keypoints else ()
+    return (box.x, box.y, box.width, box.height), ring, tuple(value for point in places for value in point)
+
+
+def _encoded(annotation: Annotation | None) -> dict[str, Any] | None:
+    if annotation is None:
+        return None
+    box = annotation.box
+    return {
+        "label": annotation.label,
+        "bbox": [box.x, box.y, box.width, box.height],
+        "polygons": [polygon.points for polygon in annotation.polygons],
+        "rle": None if annotation.rle is None else asdict(annotation.rle),
+        "keypoints": None if annotation.keypoints is None else annotation.keypoints.points,
+        "score": annotation.score,
+        "crowd": annotation.crowd,
+        "area": annotation.area,
+    }
+
+
+def _decoded(record: Mapping[str, Any] | None) -> Annotation | None:
+    if record is None:
+        return None
+    rle, keypoints = record["rle"], record["keypoints"]
+    if rle is not None:
+        counts = rle["counts"]
+        rle = Rle(rle["height"], rle["width"], counts if isinstance(counts, str) else tuple(counts))
+    return Annotation(
+        label=record["label"],
+        box=Box(*record["bbox"]),
+        polygons=tuple(Polygon(tuple((x, y) for x, y in ring)) for ring in record["polygons"]),
+        rle=rle,
+        keypoints=None if keypoints is None else Keypoints(tuple((x, y, v) for x, y, v in keypoints)),
+        score=record["score"],
+        crowd=record["crowd"],
+        area=record["area"],
+    )

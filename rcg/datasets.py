@@ -1,0 +1,366 @@
+"""A dataset on disk: its type, its images, its labels by stage, its corrections and its splits."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import tomli_w
+import xxhash
+
+from rcg import corrections as log
+from rcg.annotations import CocoWriter, open_annotations
+from rcg.annotations.split import assign_splits, card_of
+from rcg.corrections import Correction
+from rcg.dataset_types import DatasetType, dataset_type
+from rcg.errors import ConfigError, DataError
+from rcg.files import Lock, fingerprint, read_json, write_bytes, write_json, write_text
+from rcg.progress import Report, silent
+from rcg.settings import Settings, read_settings
+from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
+
+if TYPE_CHECKING:
+    from rcg.importing import Added
+
+GROUND_TRUTH, PREDICTIONS = "ground_truth", "predictions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of a dataset is labelled.
+
+    Attributes:
+        images: Images in all.
+        labelled: Images that a label file, or a correction, spoke of.
+        empty: Labelled images with nothing in them (background).
+        unlabelled: Images that no label file spoke of.
+        annotations: Annotations in all.
+        per_label: Annotations a class, in the order of the label set.
+        predictions: Annotations in each set of predictions.
+        corrections: Corrections that are in force.
+        cards: Physical cards in all.
+        per_split: Images a split.
+    """
+
+    images: int
+    labelled: int
+    empty: int
+    unlabelled: int
+    annotations: int
+    per_label: Mapping[str, int]
+    predictions: Mapping[str, int]
+    corrections: int
+    cards: int
+    per_split: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splits:
+    """Which image is in which split; all images of one card are in one.
+
+    Attributes:
+        cards: The card that each image shows.
+        assigned: The split ("train", "val", "test") of each card.
+    """
+
+    cards: Mapping[str, str]
+    assigned: Mapping[str, str]
+
+    def of(self, file_name: str) -> str:
+        """The split of an image."""
+        return self.assigned[self.cards[file_name]]
+
+    def files(self, split: str) -> tuple[str, ...]:
+        """The images of a split, sorted."""
+        return tuple(sorted(name for name, card in self.cards.items() if self.assigned[card] == split))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset of a workspace; open it with `Workspace.dataset`, make it with `Workspace.create`.
+
+    Attributes:
+        path: Its folder.
+    """
+
+    path: Path
+    _parsed: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Its name, that of the folder."""
+        return self.path.name
+
+    @property
+    def workspace(self) -> Path:
+        """The folder of the workspace it belongs to."""
+        return self.path.parent.parent
+
+    @property
+    def images(self) -> Path:
+        """The folder that file names are relative to; it holds copies or links, never the originals."""
+        return self.path / "images"
+
+    @property
+    def cache(self) -> Path:
+        """A folder for what can be made again: decoded images, fingerprints."""
+        return self.path / ".cache"
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The workspace's settings."""
+        return read_settings(self.workspace)
+
+    def config(self) -> dict[str, Any]:
+        """The content of dataset.toml: type, classes, created, card_pattern, sources."""
+        file = self.path / "dataset.toml"
+        try:
+            return tomllib.loads(file.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            fix = "restore the file, or create the dataset anew and add its images again"
+            raise DataError(f"the dataset's description cannot be read: {error}", where=file, fix=fix) from error
+
+    @property
+    def type(self) -> DatasetType:
+        """Its type, with the label schema."""
+        return dataset_type(self.config()["type"])
+
+    @property
+    def labels(self) -> LabelSet:
+        """Its classes: those it was created with, then those that labels brought."""
+        return LabelSet(tuple(self.config()["classes"]), keypoints=self.type.keypoints)
+
+    def lock(self, doing: str) -> Lock:
+        """The lock of the one that writes here."""
+        return Lock(self.path / "lock", doing=doing)
+
+    def labels_file(self, stage: str = GROUND_TRUTH, name: str | None = None) -> Path:
+        """Where the labels of a stage stand.
+
+        Raises:
+            ConfigError: If the stage is unknown, or predictions are meant and no name is given.
+        """
+        stage = stage.replace("-", "_")
+        if stage == GROUND_TRUTH:
+            return self.path / "labels" / "ground_truth.json"
+        if stage != PREDICTIONS:
+            raise ConfigError(f"there is no stage {stage!r}", fix=f"write {GROUND_TRUTH} or {PREDICTIONS}")
+        if not name:
+            raise ConfigError("several sets of predictions can stand side by side", fix="give this one a name")
+        return self.path / "labels" / "predictions" / f"{name}.json"
+
+    def prediction_names(self) -> tuple[str, ...]:
+        """The names of the sets of predictions, sorted."""
+        return tuple(sorted(file.stem for file in (self.path / "labels" / "predictions").glob("*.json")))
+
+    def records(
+        self, stage: str = GROUND_TRUTH, *, name: str | None = None, corrected: bool = True
+    ) -> tuple[ImageRecord, ...]:
+        """The images and what is labelled in them.
+
+        Args:
+            stage: "ground_truth" or "predictions".
+            name: Which predictions.
+            corrected: Whether the corrections go over the ground truth.
+
+        Returns:
+            One record an image, sorted by file name; image ids stay the same while the dataset grows.
+        """
+        file = self.labels_file(stage, name)
+        found = self._read_records(file)
+        if stage.replace("-", "_") == GROUND_TRUTH and corrected:
+            return log.apply_corrections(found, self.corrections())[0]
+        return found
+
+    def _read_records(self, file: Path) -> tuple[ImageRecord, ...]:
+        """The records of one of our files; kept as long as the file does not change."""
+        try:
+            stat = file.stat()
+        except FileNotFoundError:
+            return ()
+        key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        known = self._parsed.get(str(file))
+        if known is None or known[0] != key:
+            bad: list[BadLine] = []
+            found = tuple(open_annotations(file, format="coco", images=self.images).records(bad.append))
+            if bad:
+                where = f"{bad[0].file}, line {bad[0].line}" if bad[0].line else file
+                raise DataError(
+                    f"the labels were changed by hand: {bad[0].reason}", where=where, fix="mend that record"
+                )
+            self._parsed[str(file)] = known = (key, found)
+        return tuple(known[1])
+
+    def write_records(
+        self, records: Iterable[ImageRecord], *, stage: str = GROUND_TRUTH, name: str | None = None
+    ) -> Path:
+        """Replace the labels of a stage; records get the image ids that the ground truth knows them by."""
+        file = self.labels_file(stage, name)
+        ids = {record.file_name: record.image_id for record in self._read_records(self.labels_file())}
+        fresh = max((number for number in ids.values() if number), default=0)
+        numbered = []
+        for record in sorted(records, key=lambda each: each.file_name):
+            if (number := ids.get(record.file_name)) is None:
+                fresh += 1
+                number = fresh
+            numbered.append(replace(record, image_id=number))
+        with CocoWriter(file, self.labels) as out:
+            for record in numbered:
+                out.add(record)
+        return file
+
+    def add(
+        self,
+        images: str | Path | None = None,
+        labels: str | Path | None = None,
+        *,
+        stage: str = GROUND_TRUTH,
+        name: str | None = None,
+        format: str = "auto",
+        classes: str | Path | None = None,
+        link: bool = False,
+        report: Report = silent,
+    ) -> Added:
+        """Add images and their labels; see `rcg.importing.add`."""
+        from rcg.importing import add
+
+        return add(
+            self, images, labels, stage=stage, name=name, format=format, classes=classes, link=link, report=report
+        )
+
+    def write_predictions(self, name: str, records: Iterable[ImageRecord]) -> Path:
+        """Store predictions under a name, as COCO JSON with scores; earlier ones of that name are replaced."""
+        with self.lock(f"writing predictions {name}"):
+            self.learn_classes(label for record in records for label in _labels_of(record))
+            return self.write_records(records, stage=PREDICTIONS, name=name)
+
+    def learn_classes(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """Add class names that are new here to dataset.toml, behind the known ones; the caller holds the lock."""
+        known = self.config()["classes"]
+        new = tuple(dict.fromkeys(label for label in labels if label not in known))
+        if new:
+            self.change(classes=[*known, *new])
+        return new
+
+    def change(self, **values: Any) -> None:
+        """Change entries of dataset.toml; the caller holds the lock."""
+        write_text(self.path / "dataset.toml", tomli_w.dumps({**self.config(), **values}))
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """The log of corrections, oldest first."""
+        return log.read_corrections(self.path / "corrections.jsonl")
+
+    def correct(
+        self, file_name: str, *, before: Annotation | None, after: Annotation | None, source: str
+    ) -> Correction:
+        """Append a correction of one annotation: `before` None adds, `after` None removes, both None confirm the image.
+
+        Raises:
+            DataError: If the dataset has no such image, or somebody else writes.
+        """
+        if file_name not in {record.file_name for record in self._read_records(self.labels_file())}:
+            fix = "take the name as `rcg dataset show` lists it, relative to the images folder"
+            raise DataError(f"there is no image {file_name!r}", where=self.images, fix=fix)
+        with self.lock("writing a correction"):
+            if after is not None:
+                self.learn_classes([after.label])
+            file = self.path / "corrections.jsonl"
+            return log.append_correction(file, file_name=file_name, before=before, after=after, source=source)
+
+    def undo(self, number: int) -> Correction:
+        """Take a correction back; both lines stay in the log."""
+        with self.lock("undoing a correction"):
+            return log.append_undo(self.path / "corrections.jsonl", number)
+
+    def splits(self) -> Splits:
+        """Which image is in which split: as stored, and by the same rule for cards that are new since."""
+        file = self.path / "splits.json"
+        stored = read_json(file)["cards"] if file.exists() else {}
+        return self._splits(self._read_records(self.labels_file()), stored)
+
+    def _splits(self, records: Iterable[ImageRecord], stored: Mapping[str, str]) -> Splits:
+        pattern = self.config().get("card_pattern")
+        cards = {record.file_name: record.card or card_of(record.file_name, pattern) for record in records}
+        given: dict[str, str] = {}
+        for record in records:
+            if record.split:
+                given.setdefault(cards[record.file_name], record.split)
+        wanted, settings = sorted(set(cards.values())), self.settings
+        shares = {"val": settings.val_share, "test": settings.test_share}
+        assigned = assign_splits(wanted, seed=settings.split_seed, fractions=shares, given=given, existing=stored)
+        return Splits(cards=cards, assigned=assigned)
+
+    def store_splits(self) -> Splits:
+        """Write the splits down, so that they stay as they are when cards come and go; the caller holds the lock."""
+        splits, settings = self.splits(), self.settings
+        rule = {"seed": settings.split_seed, "val_share": settings.val_share, "test_share": settings.test_share}
+        write_json(self.path / "splits.json", {"rule": rule, "cards": dict(sorted(splits.assigned.items()))})
+        return splits
+
+    def coverage(self) -> Coverage:
+        """Counts of images, labels, predictions and corrections."""
+        records, splits = self.records(), self.splits()
+        found = Counter(label for record in records for label in _labels_of(record))
+        sets = {name: self._read_records(self.labels_file(PREDICTIONS, name)) for name in self.prediction_names()}
+        per_split = Counter(splits.of(record.file_name) for record in records)
+        return Coverage(
+            images=len(records),
+            labelled=sum(record.labelled for record in records),
+            empty=sum(record.labelled and not record.annotations for record in records),
+            unlabelled=sum(not record.labelled for record in records),
+            annotations=sum(found.values()),
+            per_label={label: found[label] for label in dict.fromkeys([*self.labels.names, *found])},
+            predictions={name: sum(len(each.annotations) for each in those) for name, those in sets.items()},
+            corrections=sum(not each.undone for each in self.corrections()),
+            cards=len(splits.assigned),
+            per_split={split: per_split[split] for split in ("train", "val", "test")},
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of all that a training sees: images, labels, corrections, classes and splits."""
+        digest = xxhash.xxh3_128()
+        for record in self.records():
+            digest.update(repr(replace(record, image_id=None)).encode())
+        for name, mark in sorted(self.image_fingerprints().items()):
+            digest.update(f"{name}\0{mark}\0".encode())
+        splits = self.splits()
+        digest.update(repr((self.labels, sorted(splits.cards.items()), sorted(splits.assigned.items()))).encode())
+        return digest.hexdigest()
+
+    def image_fingerprints(self) -> dict[str, str]:
+        """The hash of every image; files whose size and time did not change are not read again.
+
+        Raises:
+            DataError: If images are missing, such as originals of links that were moved.
+        """
+        store = self.cache / "fingerprints.json"
+        known = orjson.loads(store.read_bytes()) if store.exists() else {}
+        marks, missing, changed = {}, [], False
+        for record in self._read_records(self.labels_file()):
+            path = self.images / record.file_name
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                missing.append(record.file_name)
+                continue
+            entry = known.get(record.file_name)
+            if entry is None or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
+                entry, changed = [stat.st_size, stat.st_mtime_ns, fingerprint(path)], True
+            marks[record.file_name] = entry
+        if missing:
+            what = f"{len(missing)} images are missing, such as {missing[0]}"
+            fix = "put the originals back where they were, or add the folder that holds them again"
+            raise DataError(what, where=self.images, fix=fix)
+        if changed or len(known) != len(marks):
+            write_bytes(store, orjson.dumps(marks))
+        return {name: entry[2] for name, entry in marks.items()}
+
+
+def _labels_of(record: ImageRecord) -> Iterable[str]:
+    return (annotation.label for annotation in record.annotations)

@@ -1,0 +1,132 @@
+"""Run folders: what a training was asked to do, what it did, and where it stands."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import tomli_w
+
+from rcg.errors import RunError
+from rcg.files import read_json, read_jsonl, same_process, write_json, write_text
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder: config.toml, environment.json, ticks.jsonl, event files, checkpoints/, metrics.json, report.md.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, `<date>_<name>`."""
+        return self.path.name
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def ticks_path(self) -> Path:
+        """The file with one JSON line a step and a validation."""
+        return self.path / "ticks.jsonl"
+
+    @property
+    def workspace(self) -> Path:
+        """The folder of the workspace that the run belongs to."""
+        return self.path.parent.parent
+
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, as saved."""
+        try:
+            return tomllib.loads((self.path / "config.toml").read_text())
+        except (FileNotFoundError, tomllib.TOMLDecodeError) as error:
+            fix = "start the training again; this run cannot be used"
+            raise RunError(f"the run has no readable configuration: {error}", where=self.path, fix=fix) from error
+
+    def ticks(self) -> list[dict[str, Any]]:
+        """The records of ticks.jsonl, in order."""
+        return list(read_jsonl(self.ticks_path))
+
+    def metrics(self) -> dict[str, Any] | None:
+        """What the last evaluation found, or None before the first."""
+        file = self.path / "metrics.json"
+        return read_json(file) if file.exists() else None
+
+    def state(self) -> str:
+        """Where it stands: "new", "running", "stopped" (resumable), "done" or "failed"."""
+        record = self._state()
+        if record["state"] == "running" and not same_process(record["pid"], record["started"]):
+            return "stopped"  # killed: its process is gone without a word
+        return str(record["state"])
+
+    def error(self) -> str | None:
+        """What a failed run said, or None."""
+        text = self._state().get("error")
+        return None if text is None else str(text)
+
+    def _state(self) -> dict[str, Any]:
+        file = self.path / "state.json"
+        return dict(read_json(file)) if file.exists() else {"state": "new"}
+
+    def mark(self, state: str, *, error: str | None = None) -> None:
+        """Write down where the run stands; the process that calls is the one that works on it."""
+        me = psutil.Process()
+        record = {"state": state, "pid": me.pid, "started": me.create_time(), "time": time.time(), "error": error}
+        write_json(self.path / "state.json", record)
+
+
+def new_run(workspace: str | Path, name: str, config: Mapping[str, Any]) -> Run:
+    """Make the folder `<date>_<name>` with the configuration; a number is added where the name is taken.
+
+    Args:
+        workspace: Folder of the workspace.
+        name: A short name; other characters than letters, digits, dots and dashes become dashes.
+        config: What is saved as config.toml; None values are left out.
+    """
+    runs = Path(workspace) / "runs"
+    stem = f"{time.strftime('%Y-%m-%d')}_{re.sub(r'[^A-Za-z0-9.-]+', '-', name).strip('-') or 'run'}"
+    folder, number = runs / stem, 2
+    while True:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True, exist_ok=False)
+            break
+        folder, number = runs / f"{stem}-{number}", number + 1
+    kept = {key: value for key, value in config.items() if value is not None}
+    write_text(folder / "config.toml", tomli_w.dumps(kept))
+    return Run(folder)
+
+
+def list_runs(workspace: str | Path) -> tuple[Run, ...]:
+    """All runs of a workspace, newest first."""
+    files = (Path(workspace) / "runs").glob("*/config.toml")
+    return tuple(Run(file.parent) for file in sorted(files, key=lambda each: each.stat().st_mtime_ns, reverse=True))
+
+
+def find_run(workspace: str | Path, name: str | Path) -> Run:
+    """The run of this name (the date may be left out: the newest that fits), or at this path.
+
+    Raises:
+        RunError: If there is none; it lists the newest.
+    """
+    if (Path(name) / "config.toml").is_file():
+        return Run(Path(name).absolute())
+    known = list_runs(workspace)
+    for run in known:
+        if run.name == str(name) or run.name.partition("_")[2] == str(name):
+            return run
+    newest = ", ".join(run.name for run in known[:5])
+    fix = f"choose one of {newest}" if newest else "train first: rcg train DATASET"
+    raise RunError(f"there is no run {str(name)!r}", where=Path(workspace) / "runs", fix=fix)

@@ -1,0 +1,33 @@
+"""What several test files share."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of one megabyte: only root can mount one."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def shared_data():
+    """The folder of real photos and labels, where it is present."""
+    if not SHARED.is_dir():
+        pytest.skip(f"the folder of real data is absent ({SHARED.name})")
+    return SHARED
