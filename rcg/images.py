@@ -115,7 +115,7 @@ def read_size(path: str | Path) -> Size:
 def _size_from_head(handle: int, head: bytes) -> Size | None:
     if head[:2] == b"\xff\xd8":
         return _jpeg_size(handle, head)
-    if head[:16] == b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" and b"eXIf" not in head:
+    if head[:16] == b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" and len(head) >= 24 and b"eXIf" not in head:
         return Size(*struct.unpack(">II", head[16:24]))
     return None
 
@@ -177,12 +177,14 @@ def _size_by_decoding(path: str | Path) -> Size:
     """The size through Pillow, which also finds what is cut off or no image at all."""
     with _opened(path) as image:
         size = Size(*image.size)
-        swapped = image.getexif().get(0x0112, 1) in _SWAPPED
-        if size.width * size.height <= max_pixels():  # beyond it the header has to do: it is refused at decoding
-            try:
+        small = size.width * size.height <= max_pixels()  # beyond it the header has to do: it is refused at decoding
+        try:
+            # Pillow turns TIFF by itself and has already exchanged the two.
+            swapped = image.format != "TIFF" and small and image.getexif().get(0x0112, 1) in _SWAPPED
+            if small:
                 image.load()
-            except (OSError, ValueError, SyntaxError, struct.error) as error:
-                raise FormatError(f"the image is damaged: {error}", where=path, fix=_AGAIN) from error
+        except (OSError, ValueError, SyntaxError, struct.error) as error:
+            raise FormatError(f"the image is damaged: {error}", where=path, fix=_AGAIN) from error
         return Size(size.height, size.width) if swapped else size
 
 
@@ -198,7 +200,8 @@ def _opened(path: str | Path) -> Image.Image:
             warnings.simplefilter("ignore")
             return Image.open(path)
     except UnidentifiedImageError as error:
-        start = Path(path).open("rb").read(16)  # noqa: SIM115 - closed when collected, on the way to an error
+        with Path(path).open("rb") as file:
+            start = file.read(16)
         what = f"this is no image that can be read (it begins with {start!r})"
         raise FormatError(what, where=path, fix="remove the file, or export it as JPEG or PNG") from error
     except OSError as error:

@@ -60,7 +60,7 @@ def test_a_jpeg_whose_exif_is_longer_than_the_first_read_is_turned_too(tmp_path)
 def test_a_file_that_breaks_off_anywhere_is_found(tmp_path, kind):
     whole = saved(tmp_path, f"whole.{kind}", 400, 300).read_bytes()
     path = tmp_path / f"cut.{kind}"
-    for share in (0.02, 0.1, 0.5, 0.9, 0.99):
+    for share in (0.02, 0.1, 0.5, 0.9, 0.97):
         path.write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(FormatError) as caught:
             read_size(path)
