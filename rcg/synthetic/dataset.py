@@ -17,7 +17,7 @@ from rcg.types import ImageRecord, LabelSet
 
 LABELS = LabelSet(("card", "corner_whitening", "edge_whitening", "scratch", "stain"))
 SPLITS = ("train", "val", "test")
-VERSION = 2  # raise it with every change of what is drawn: folders of older versions are then rendered anew
+VERSION = 3  # raise it with every change of what is drawn: folders of older versions are then rendered anew
 
 _MARKER, _LOCK = "render.json", "render.lock"
 _BACKGROUND_EVERY, _TWO_VIEWS_EVERY = 20, 6

@@ -152,7 +152,7 @@ def _stain(stock: _Stock, rng: np.random.Generator, _: int) -> Field:
     waves = [rng.uniform(0, 0.16) * np.sin(n * angle + rng.uniform(0, 6)) for n in (1, 2, 3, 5)]
     radius = rng.uniform(2.5, 8.0) * (1 + np.sum(waves, axis=0))
     spokes = np.column_stack([np.cos(angle), np.sin(angle) * rng.uniform(0.8, 1.2)]) * radius[:, None]
-    ring = rng.uniform((8, 8), (55, 80)) + spokes
+    ring = _bright_place(stock, rng) + spokes
     shape = np.zeros((rows, columns), np.uint8)
     cv2.fillPoly(shape, [np.round(ring * PX_PER_MM).astype(np.int32)], 255)
     covered = np.asarray(cv2.GaussianBlur(shape, (0, 0), 1.5), np.float32) / np.float32(255)
@@ -162,6 +162,14 @@ def _stain(stock: _Stock, rng: np.random.Generator, _: int) -> Field:
     where = _window(covered)
     stock.pixels[where] *= 1 - np.clip(strength[where], 0, 1)[..., None] * (1 - np.array(tint, np.float32) / 255)
     return covered
+
+
+def _bright_place(stock: _Stock, rng: np.random.Generator) -> NDArray[np.float64]:
+    """The brightest of a few random places in millimetres: on dark art nobody would see a stain."""
+    places = rng.uniform((8, 8), (55, 80), (5, 2))
+    corners = ((places - 2.5) * PX_PER_MM).astype(int)
+    light = [stock.pixels[y : y + 5 * PX_PER_MM, x : x + 5 * PX_PER_MM].mean() for x, y in corners]
+    return np.asarray(places[np.argmax(light)])
 
 
 def _outline(covered: Field) -> tuple[Point, ...]:

@@ -108,7 +108,7 @@ def _expose(scene: Field, rng: np.random.Generator) -> Pixels:
     """Uneven light, a tint, exposure, slight blur and sensor noise."""
     height, width = scene.shape[:2]
     light = cv2.resize(rng.uniform(0.75, 1.12, (2, 2)).astype(np.float32), (width, height))
-    tint = rng.uniform(0.75, 1.15) * (1 + rng.normal(0, 0.035, 3))
+    tint = rng.uniform(0.85, 1.2) * (1 + rng.normal(0, 0.035, 3))
     scene = _times(scene, *(light * each for each in tint))
     grain = rng.standard_normal(scene.shape, dtype=np.float32)
     grain *= np.float32(rng.uniform(1, 5))
