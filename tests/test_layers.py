@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ORDER = [
     {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"images"}, {"annotations", "photometric"},
-    {"synthetic", "measuring"}, {"settings", "journal", "runs", "corrections", "workspace", "jobs"}, {"training"},
+    {"synthetic", "measuring"}, {"settings", "journal", "runs", "corrections", "dataset_types", "datasets", "importing", "workspace", "readiness", "jobs"}, {"training"},
     {"grading", "review"}, {"cluster", "capture", "info", "demo"}, {"cli"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

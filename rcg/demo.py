@@ -1,0 +1,139 @@
+"""The main job on made data: what a user does from labelled photos to a trained, evaluated detector to review.
+
+Each step is the call that a user makes. A demo that was stopped or killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rcg import training
+from rcg.annotations import convert
+from rcg.datasets import Dataset
+from rcg.errors import DataError, RcgError
+from rcg.files import write_json
+from rcg.progress import Report, duration, silent
+from rcg.readiness import STOP, validate
+from rcg.review import build, compare, database_state
+from rcg.runs import Run
+from rcg.synthetic import render_dataset
+from rcg.workspace import Workspace
+
+NAME = "demo"
+COUNTS = {"train": 240, "val": 60, "test": 60}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """What the demo reached.
+
+    Attributes:
+        workspace: Where everything is.
+        dataset: The dataset's name.
+        run: The run's name.
+        card_ap: AP of the cards on the test photos, 0 to 1 (mean over IoU 0.50 to 0.95).
+        card_ap50: AP of the cards at IoU 0.50.
+        ap50: AP at IoU 0.50, mean over all labels.
+        mistakes: Predictions without a label plus labels without a prediction, on the test photos.
+        seconds: How long it all took.
+        review: What the review is prepared in.
+    """
+
+    workspace: str
+    dataset: str
+    run: str
+    card_ap: float
+    card_ap50: float
+    ap50: float
+    mistakes: int
+    seconds: float
+    review: str
+
+    def __str__(self) -> str:
+        return (
+            f"reached in {duration(self.seconds)}: on the test photos cards are found with AP50 {self.card_ap50:.2f} "
+            f"and AP {self.card_ap:.2f}; all labels, small defects among them: AP50 {self.ap50:.2f}\n"
+            f"look at {self.workspace}/runs/{self.run}/report.md and predictions.png beside it; {self.review}\n"
+            f"next: rcg browse {self.dataset} (labels, predictions, {self.mistakes} mistakes to look at), "
+            f"or make lab and open 00_workbench.ipynb"
+        )
+
+
+def run_demo(
+    workspace: Workspace, *, budget: str = "4 min", seed: int = 0, profile: str = "full", report: Report = silent
+) -> Demo:
+    """Render photos of cards, then create, convert, check, train, evaluate, predict and prepare the review.
+
+    Args:
+        workspace: Where to work; what an earlier, stopped demo did there is used.
+        budget: Time for the training, such as "4 min".
+        seed: What the cards are drawn from.
+        profile: "full", or "smoke" for a run of seconds that shows the path and reaches nothing.
+        report: Where the progress goes.
+
+    Raises:
+        RcgError: If a step fails; what was done before stays.
+    """
+    began = time.monotonic()
+    photos = workspace.path / "demo" / f"photos-{seed}"
+    counts = COUNTS if profile == "full" else {split: count // 10 for split, count in COUNTS.items()}
+    render_dataset(photos, counts=counts, seed=seed, report=report)
+    convert(photos, workspace.path / "exports" / f"{NAME}.json", report=report)
+    dataset = _dataset(workspace)
+    dataset.add(images=photos, report=report)
+    ready = validate(dataset)
+    if ready.verdict == STOP:
+        raise DataError(f"the dataset is not ready: {ready.findings[0].what}", where=dataset.path)
+    run = _train(workspace, dataset, budget=budget, profile=profile, report=report)
+    metrics = training.evaluate(run, dataset, split="test", report=report)
+    test = dataset.splits().files("test")
+    predictions = training.predict(run, [dataset.images / name for name in test], report=report)
+    dataset.write_predictions(run.name, predictions.records)
+    mistakes = sum(each.false_positives + each.missed for each in compare(dataset, run.name))
+    card = metrics.per_label["card"]
+    done = Demo(
+        workspace=str(workspace.path),
+        dataset=NAME,
+        run=run.name,
+        card_ap=card.ap,
+        card_ap50=card.ap50,
+        ap50=metrics.numbers["AP50"],
+        mistakes=mistakes,
+        review=_review(dataset, report),
+        seconds=time.monotonic() - began,
+    )
+    write_json(workspace.path / "demo" / "last.json", {name: getattr(done, name) for name in Demo.__slots__})
+    return done
+
+
+def _dataset(workspace: Workspace) -> Dataset:
+    if NAME in {each.name for each in workspace.datasets()}:
+        return workspace.dataset(NAME)
+    return workspace.create(NAME, type="surface_damage")
+
+
+def _train(workspace: Workspace, dataset: Dataset, *, budget: str, profile: str, report: Report) -> Run:
+    """Go on with the demo's last run where that was stopped, else train anew."""
+    for run in workspace.runs():
+        settings = run.config()
+        same = settings.get("dataset") == NAME and settings.get("budget") == budget
+        if same and settings.get("profile") == profile and run.state() == "stopped":
+            try:
+                return training.resume(run, report=report)
+            except RcgError:  # such as a run that saved nothing yet: a new one does as well
+                break
+    settings_: dict[str, Any] = {"profile": profile}
+    if profile == "full":
+        settings_["budget"] = budget
+    return training.train(dataset, config=training.TrainConfig(**settings_), name=NAME, report=report)
+
+
+def _review(dataset: Dataset, report: Report) -> str:
+    """Prepare FiftyOne where its database is there; the demo does not fail where it is not."""
+    state = database_state(dataset.settings.fiftyone_database_uri)
+    if not state.ready:
+        return f"FiftyOne is not ready ({state.problem}; {state.fix})"
+    build(dataset, report=report)
+    return "the review is prepared in FiftyOne"
