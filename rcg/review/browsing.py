@@ -1,0 +1,217 @@
+"""FiftyOne's App on a dataset, with the edits made in it taken as corrections while it is open."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import sys
+import time
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rcg import jobs
+from rcg.errors import DataError
+from rcg.progress import Report, Tick, silent
+from rcg.review.building import build, fiftyone_name
+from rcg.review.collecting import collect
+from rcg.review.environment import configure
+from rcg.review.keeper import Service, free_port, join, running
+
+if TYPE_CHECKING:
+    from rcg.corrections import Correction
+    from rcg.datasets import Dataset
+
+_TASK = "browsing"
+
+
+@dataclass(eq=False)
+class Browsing:
+    """An App that is open on a dataset.
+
+    Attributes:
+        dataset: The dataset.
+        url: Where the App stands, for a browser on this machine.
+        port: The port that it listens on.
+        corrections: The corrections taken so far, oldest first.
+        notes: What could not be taken, and anything else the reader should know.
+    """
+
+    dataset: Dataset
+    url: str
+    port: int
+    _copy: Any
+    _app: Service
+    _stamp: object
+    corrections: list[Correction] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def poll(self) -> tuple[Correction, ...]:
+        """Take the edits made since the last time, and show in the App what changed in RCG's files.
+
+        While somebody else writes to the dataset nothing is taken; the edits wait in the App.
+
+        Returns:
+            The corrections made now.
+        """
+        try:
+            made = collect(self._copy, self.dataset, report=self._hear)
+            if _files(self.dataset) != self._stamp and not made:
+                build(self.dataset, report=self._hear)
+        except DataError as error:
+            self._hear(Tick(task=_TASK, done=0, note=f"edits wait in the App: {error.what}"))
+            return ()
+        self._stamp = _files(self.dataset)
+        self.corrections += made
+        return made
+
+    def close(self) -> None:
+        """Take the last edits and let go of the App; it ends within seconds if nobody else uses it."""
+        try:
+            self.poll()
+        finally:
+            self._app.leave()
+
+    def _hear(self, tick: Tick) -> None:
+        if tick.note and (not self.notes or self.notes[-1] != tick.note):
+            self.notes.append(tick.note)
+
+    def __enter__(self) -> Browsing:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_app(dataset: Dataset, *, port: int | None = None, report: Report = silent) -> Browsing:
+    """Open FiftyOne's App on a dataset and come back; for a notebook, or as a `with` block.
+
+    The App starts while the samples are brought up to date. A second call in the same workspace uses the same App.
+
+    Args:
+        dataset: The dataset.
+        port: The port to listen on; by default `fiftyone_port` of the settings, or the next free one.
+        report: Told each step.
+
+    Returns:
+        The open App; call its `poll` to take edits, and `close` at the end.
+
+    Raises:
+        MissingExtra: If FiftyOne or its database is missing.
+        RunError: If the App does not start.
+    """
+    fo = configure(dataset.workspace, report=report)
+    report(Tick(task="opening FiftyOne", done=0, note="starting the App, 5 to 20 seconds"))
+    app, note = _start_app(dataset, fo, port)
+    try:
+        copy = build(dataset, report=report)
+        report(Tick(task="opening FiftyOne", done=0, note="waiting for the App"))
+        address = dataset.settings.fiftyone_address
+        app.wait(lambda number: _answers(address, number), what="FiftyOne's App")
+    except BaseException:
+        app.leave()
+        raise
+    url = f"http://{address}:{app.port}/datasets/{fiftyone_name(dataset)}"
+    opened = Browsing(dataset=dataset, url=url, port=app.port, _copy=copy, _app=app, _stamp=_files(dataset))
+    if note:
+        opened.notes.append(note)
+    return opened
+
+
+def browse(
+    dataset: Dataset,
+    *,
+    port: int | None = None,
+    open_browser: bool = False,
+    report: Report = silent,
+    poll_s: float = 2.0,
+    until: Callable[[], bool] | None = None,
+) -> Browsing:
+    """Open FiftyOne's App on a dataset and take the edits made in it, until `until` holds or Ctrl-C is pressed.
+
+    Args:
+        dataset: The dataset.
+        port: The port to listen on; by default `fiftyone_port` of the settings, or the next free one.
+        open_browser: Whether to open the page in a browser.
+        report: Told the App's address and, at each look, the number of corrections taken.
+        poll_s: Seconds between two looks.
+        until: Asked at each look whether it is time to stop; None goes on until Ctrl-C.
+
+    Returns:
+        The App, closed, with the corrections that were taken.
+
+    Raises:
+        Cancelled: If the sink asks for a stop; edits made until then are taken first.
+        MissingExtra: If FiftyOne or its database is missing.
+    """
+    with open_app(dataset, port=port, report=report) as opened:
+        if (job := jobs.current()) is not None:
+            job.note(url=opened.url)  # a panel that finds the job again finds the page too
+        if open_browser:
+            webbrowser.open(opened.url)
+        with contextlib.suppress(KeyboardInterrupt):
+            _watch(opened, report=report, poll_s=poll_s, until=until or (lambda: False))
+    return opened
+
+
+def _watch(opened: Browsing, *, report: Report, poll_s: float, until: Callable[[], bool]) -> None:
+    said = f"FiftyOne is open at {opened.url}"
+    note = " - ".join([said, *opened.notes[-1:]])
+    while True:
+        count = len(opened.corrections)
+        report(Tick(task=_TASK, done=count, metrics={"corrections": count}, note=note))
+        if until():
+            return
+        # A sink that stops the work is asked more often than the database.
+        end = time.monotonic() + poll_s
+        while time.monotonic() < end:
+            time.sleep(min(0.25, poll_s))
+            report(Tick(task=_TASK, done=count, metrics={"corrections": count}, note=note))
+        heard = len(opened.notes)
+        opened.poll()
+        note = " - ".join([said, *opened.notes[max(heard, len(opened.notes) - 1) :]]) if opened.notes[heard:] else note
+
+
+def _start_app(dataset: Dataset, fo: Any, port: int | None) -> tuple[Service, str]:
+    """The App's server: the one that runs in this workspace, or a new one; and what to say about its port."""
+    settings, runs = dataset.settings, dataset.workspace / "fiftyone" / "run"
+    address, wanted = settings.fiftyone_address, port or settings.fiftyone_port
+    folder = runs / f"app-{wanted}"
+    known = running(folder)
+    chosen = known["port"] if known else free_port(wanted, address=address)
+    note = "" if chosen == wanted else f"port {wanted} is in use, so the App is at {chosen}"
+    server = Path(fo.__file__).parent / "server"
+
+    def command(number: int) -> list[str]:
+        return [sys.executable, "main.py", "--port", str(number), "--address", address]
+
+    return join(folder, command, port=chosen, cwd=server), note
+
+
+def _answers(address: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(address, port, timeout=2)
+    try:
+        connection.request("GET", "/fiftyone")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _files(dataset: Dataset) -> tuple[tuple[str, int, int], ...]:
+    """Times and sizes of the files that the copy is built from."""
+    found = []
+    for file in [
+        dataset.path / "corrections.jsonl", dataset.path / "splits.json", dataset.path / "dataset.toml",
+        *sorted((dataset.path / "labels").rglob("*.json")),
+    ]:  # fmt: skip
+        with contextlib.suppress(FileNotFoundError):
+            stat = file.stat()
+            found.append((str(file), stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
