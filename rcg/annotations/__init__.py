@@ -1,0 +1,22 @@
+"""Labels in every format: read, converted, written, and divided into splits by card."""
+
+from rcg.annotations.convert import Conversion, convert, open_annotations
+from rcg.annotations.formats import FORMATS, Format
+from rcg.annotations.formats.coco_write import CocoWriter
+from rcg.annotations.source import AnnotationSource, RecordWriter
+from rcg.annotations.split import SPLITS, assign_splits, card_of, split_of_path
+
+__all__ = [
+    "FORMATS",
+    "SPLITS",
+    "AnnotationSource",
+    "CocoWriter",
+    "Conversion",
+    "Format",
+    "RecordWriter",
+    "assign_splits",
+    "card_of",
+    "convert",
+    "open_annotations",
+    "split_of_path",
+]

@@ -1,0 +1,195 @@
+"""Class names from the files that labelling tools write them to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from rcg.annotations.place import Place
+from rcg.errors import DataError, FormatError
+from rcg.files import explain
+
+_NAMED = ("classes.txt", "_classes.txt", "predefined_classes.txt")
+_YAML = (".yaml", ".yml")
+
+MOST_CLASSES = 100_000
+"""More classes than this are a slip of the pen, not a label set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFile:
+    """Class names and where they came from.
+
+    Attributes:
+        names: The names, by class number; empty where there is no class file.
+        origin: The file, or how else they were found.
+        keypoints: How many keypoints a label has, and numbers a keypoint (2 or 3); None for none.
+        splits: Split by folder or list file, as a data.yaml names them.
+        folder: The set's folder that a data.yaml names; None where it does not.
+    """
+
+    names: tuple[str, ...]
+    origin: str
+    keypoints: tuple[int, int] | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            fix = "give every class a name of its own"
+            raise DataError(f"the class name {twice[0]!r} stands there twice", where=self.origin, fix=fix)
+
+
+def find_classes(place: Place, classes: str | Path | Sequence[str] | None) -> ClassFile | None:
+    """The class names of a place: those that were given, else of the best class file in it, or beside it.
+
+    Args:
+        place: Where to look.
+        classes: A class file, or the names themselves.
+
+    Raises:
+        FormatError: If the class file cannot be understood.
+        DataError: If a name stands there twice.
+    """
+    if classes is not None:
+        if isinstance(classes, str | Path):
+            return read_classes(classes)
+        return ClassFile(names=tuple(classes), origin="the given names")
+    if place.file is not None and place.file.suffix.lower() in (*_YAML, ".names", ".data"):
+        return read_classes(place.file)
+    for path in _candidates(place):
+        found = read_classes(path, optional=True)
+        if found is not None:
+            return found
+    return None
+
+
+def _candidates(place: Place) -> Iterable[Path]:
+    """Class files of a place, best first: data.yaml, classes.txt, *.names, notes.json; the nearest to its top first."""
+
+    def at(endings: Iterable[str], accept: Any = None) -> list[Path]:
+        names = [name for ending in endings for name in place.files.get(ending, ())]
+        names = [name for name in names if accept is None or name.rpartition("/")[2].lower() in accept]
+        return [place.root / name for name in sorted(names, key=lambda name: (name.count("/"), name))]
+
+    yield from at(_YAML, {"data.yaml", "data.yml", "dataset.yaml", "dataset.yml"})
+    yield from at(_YAML)
+    yield from at([".txt"], _NAMED)
+    yield from at([".names"])
+    yield from at([".json"], {"notes.json"})
+    for folder in dict.fromkeys((place.source if place.source.is_dir() else place.root, place.root.parent)):
+        for name in ("data.yaml", "data.yml", "dataset.yaml", *_NAMED, "obj.names", "notes.json"):
+            if (folder / name).is_file():
+                yield folder / name
+
+
+def read_classes(path: str | Path, *, optional: bool = False) -> ClassFile | None:
+    """The names in one class file; with `optional`, None where it holds none.
+
+    Raises:
+        FormatError: If it cannot be understood.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise explain(error, path) from error
+    text = decoded(data)
+    ending = path.suffix.lower()
+    if ending in _YAML:
+        found = _from_yaml(path, text)
+    elif ending == ".json":
+        found = _from_json(path, text)
+    elif ending == ".data":
+        found = _from_obj_data(path, text)
+    else:
+        names = [line.strip() for line in text.splitlines()]
+        while names and not names[-1]:
+            names.pop()
+        filled = tuple(name or f"class_{number}" for number, name in enumerate(names))
+        found = ClassFile(names=filled, origin=str(path)) if names else None
+    if found is None and not optional:
+        raise FormatError("no class names stand in this file", where=path, fix="write one name a line")
+    return found
+
+
+def decoded(data: bytes) -> str:
+    """Text in whatever encoding the usual tools write: UTF-8 with or without byte-order mark, UTF-16, else Latin-1."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _from_yaml(path: Path, text: str) -> ClassFile | None:
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        fix = "write a list: names: [first, second]"
+        raise FormatError(f"this is not YAML: {' '.join(str(error).split())}", where=path, fix=fix) from error
+    if not isinstance(value, dict) or "names" not in value:
+        if isinstance(value, list) and value and all(isinstance(name, str | int) for name in value):
+            return ClassFile(names=tuple(map(str, value)), origin=str(path))
+        return None
+    splits: dict[str, str] = {}
+    for key, split in (("train", "train"), ("val", "val"), ("valid", "val"), ("validation", "val"), ("test", "test")):
+        folders = value.get(key)
+        for folder in folders if isinstance(folders, list) else [folders]:
+            if isinstance(folder, str):
+                splits[folder] = split if splits.get(folder, split) == split else ""  # one folder for all: no split
+    top = value.get("path")
+    shape = value.get("kpt_shape")
+    return ClassFile(
+        names=_names(value["names"], path),
+        origin=str(path),
+        keypoints=(int(shape[0]), int(shape[1])) if isinstance(shape, list) and len(shape) == 2 else None,
+        splits=splits,
+        folder=path.parent / top if isinstance(top, str) else None,
+    )
+
+
+def _names(value: Any, path: Path) -> tuple[str, ...]:
+    """Names from a list, or from a dict by number; numbers may be strings, and a number left out gets `class_N`."""
+    if isinstance(value, list):
+        return tuple(map(str, value))
+    if isinstance(value, dict) and all(str(key).strip().isdigit() for key in value):
+        by_number = {int(str(key)): str(name) for key, name in value.items()}
+        if max(by_number, default=0) >= MOST_CLASSES:
+            raise FormatError(f"class number {max(by_number)} is beyond {MOST_CLASSES:,}", where=path)
+        return tuple(by_number.get(number, f"class_{number}") for number in range(max(by_number, default=-1) + 1))
+    fix = "write a list (names: [first, second]) or numbers with names (0: first)"
+    raise FormatError("`names` is neither a list nor a table of numbers and names", where=path, fix=fix)
+
+
+def _from_json(path: Path, text: str) -> ClassFile | None:
+    """The categories of Label Studio's notes.json, or of a COCO file."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise FormatError(f"this is not JSON: {error}", where=path, fix="export the file again") from error
+    categories = value.get("categories") if isinstance(value, dict) else None
+    if not isinstance(categories, list) or not all(isinstance(each, dict) and "name" in each for each in categories):
+        return None
+    if all(isinstance(each.get("id"), int) for each in categories):
+        categories = sorted(categories, key=lambda each: each["id"])
+    return ClassFile(names=tuple(str(each["name"]) for each in categories), origin=str(path))
+
+
+def _from_obj_data(path: Path, text: str) -> ClassFile | None:
+    """The file that darknet's obj.data names, looked for beside it too, since its path counts from elsewhere."""
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == "names":
+            for place in (path.parent / value.strip(), path.parent / Path(value.strip()).name):
+                if place.is_file():
+                    return read_classes(place)
+    return None

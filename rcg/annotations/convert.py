@@ -1,0 +1,232 @@
+"""Opens labels in any format, and converts them to another, image by image."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rcg.annotations.formats import FORMATS, Format, format_named
+from rcg.annotations.place import Place
+from rcg.annotations.quarantine import Quarantine
+from rcg.annotations.source import AnnotationSource, Reading
+from rcg.errors import ConfigError, DataError, FormatError
+from rcg.progress import Report, duration, silent
+from rcg.types import BadLine, LabelSet
+
+Stage = Literal["ground_truth", "predictions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversion:
+    """What a conversion did.
+
+    Attributes:
+        target: The file or folder that was written.
+        format: The format that was read.
+        reason: Why it was recognised.
+        images: Images written.
+        annotations: Annotations written.
+        dropped: Lines and files in the quarantine.
+        quarantine: The quarantine file; None where nothing was dropped.
+        seconds: How long it took.
+        losses: What the target could not carry: kind of information and number of annotations or images.
+        notes: What else is worth knowing.
+        labels: The classes.
+    """
+
+    target: Path
+    format: str
+    reason: str
+    images: int
+    annotations: int
+    dropped: int
+    quarantine: Path | None
+    seconds: float
+    losses: dict[str, int]
+    notes: tuple[str, ...]
+    labels: LabelSet
+
+    def summary(self) -> str:
+        """One paragraph that says it all."""
+        rate = f", {self.images / self.seconds:,.0f} images a second" if self.seconds > 0.5 else ""
+        text = (
+            f"{self.images:,} images with {self.annotations:,} annotations in {len(self.labels.names)} classes "
+            f"written to {self.target} ({duration(self.seconds)}{rate})."
+        )
+        if self.quarantine is not None:
+            text += f" {self.dropped:,} lines or files were left out; {self.quarantine} says which and why."
+        if self.losses:
+            lost = ", ".join(f"{what} ({count:,})" for what, count in self.losses.items())
+            text += f" The format cannot carry: {lost}."
+        return " ".join([text, *(f"{note[0].upper()}{note[1:]}." for note in self.notes)])
+
+
+def open_annotations(
+    source: str | Path,
+    *,
+    format: str = "auto",
+    images: str | Path | None = None,
+    labels: str | Path | None = None,
+    classes: str | Path | Sequence[str] | None = None,
+    stage: str = "ground_truth",
+    ignore: str | Path | None = None,
+) -> AnnotationSource:
+    """Open labels for reading, in whatever format they are.
+
+    Args:
+        source: A folder, or a label or class file.
+        format: "coco", "yolo", "voc", or "auto" to find out.
+        images: The images' folder, where it is not to be found out.
+        labels: The labels' folder or file, where it is not to be found out.
+        classes: A class file, or the class names in their order. For COCO results: the COCO file they belong to.
+        stage: "ground_truth", or "predictions": then a label without a score is left out.
+        ignore: A path below the source that is no part of it, such as a conversion's target.
+
+    Raises:
+        ConfigError: If the format or stage is unknown.
+        FormatError: If no format fits, or several do.
+        DataError: If there is nothing to read.
+        RcgError: If a path does not exist.
+    """
+    if stage not in ("ground_truth", "predictions"):
+        raise ConfigError(f"there is no stage {stage!r}", fix="use ground_truth or predictions")
+    place = Place(source, images=images, labels=labels, ignore=ignore)
+    if format == "auto":
+        chosen, reason = _recognised(place)
+    else:
+        chosen, reason = format_named(format), f"{format} was asked for"
+    return chosen.open(place, Reading(classes=classes, need_score=stage == "predictions", reason=reason))
+
+
+def _recognised(place: Place) -> tuple[Format, str]:
+    found = [(each, reason) for each in FORMATS.values() if (reason := each.recognise(place)) is not None]
+    if len(found) == 1:
+        return found[0]
+    where = place.file or place.root
+    if found:
+        what = "; ".join(f"{each.title} ({reason})" for each, reason in found)
+        fix = f"say which to read: format={found[0][0].name!r} (--from {found[0][0].name}), or name the label file"
+        raise FormatError(f"several kinds of labels are here: {what}", where=where, fix=fix)
+    known = ", ".join(each.title for each in FORMATS.values())
+    if place.file is not None:
+        raise FormatError(f"this file is no label file of a known format ({known})", where=where, fix="name another")
+    raise _nothing(place, known)
+
+
+def _nothing(place: Place, known: str) -> DataError:
+    others = sorted(place.files.items(), key=lambda each: -len(each[1]))[:4]
+    kinds = ", ".join(f"{len(names):,} {ending or 'without ending'}" for ending, names in others)
+    if place.has_images:
+        what = f"there are {len(place.image_names):,} images but no labels" + (
+            f" (other files: {kinds})" if kinds else ""
+        )
+        fix = "name the labels' folder or file (labels=PATH, --labels PATH)"
+        return DataError(what, where=place.root, fix=fix)
+    if kinds:
+        return DataError(f"there are neither images nor labels, only {kinds}", where=place.root, fix=f"known: {known}")
+    return DataError("the folder is empty", where=place.root, fix="name a folder with images and labels")
+
+
+def convert(
+    source: str | Path,
+    target: str | Path,
+    *,
+    to: str = "coco",
+    from_: str = "auto",
+    labels: str | Path | None = None,
+    images: str | Path | None = None,
+    classes: str | Path | Sequence[str] | None = None,
+    stage: str = "ground_truth",
+    strict: bool = False,
+    jobs: int = 1,
+    first_id: int | None = None,
+    report: Report = silent,
+) -> Conversion:
+    """Convert labels from one format to another, image by image; no image is decoded or copied.
+
+    What cannot be read goes to `TARGET.quarantine.jsonl`, one line each with file, line, reason and text; the rest is
+    kept. The target appears whole when all is done: a stop, an error or a full disk leaves what stood there.
+
+    Args:
+        source: A folder, or a label or class file.
+        target: The file (COCO) or folder (YOLO, Pascal VOC) to write.
+        to: "coco", "yolo" or "voc".
+        from_: The same, or "auto" to find out.
+        labels: The labels' folder or file, where it is not to be found out.
+        images: The images' folder, where it is not to be found out.
+        classes: A class file, or the class names in their order.
+        stage: "ground_truth", or "predictions": then a label without a score is left out.
+        strict: Refuse to write if anything would be left out or lost.
+        jobs: Worker processes for YOLO and Pascal VOC sources; worth it from some 20,000 images on.
+        first_id: The first category id of a COCO target, instead of the usual (0 from YOLO, 1 from Pascal VOC, the
+            source's own from COCO).
+        report: Where progress goes; `metrics` holds the count of bad lines.
+
+    Raises:
+        ConfigError: If an argument does not fit.
+        FormatError: If the source cannot be understood.
+        DataError: If there is nothing to read, or `strict` refuses.
+        Cancelled: If `report` asks for a stop; the target is untouched.
+        RcgError: If the disk is full; the target is untouched.
+    """
+    began = time.perf_counter()
+    made = format_named(to)
+    if first_id is not None and to != "coco":
+        raise ConfigError(f"{made.title} has no category ids to begin at {first_id}", fix="leave first_id out")
+    target = Path(target)
+    read = open_annotations(
+        source, format=from_, images=images, labels=labels, classes=classes, stage=stage, ignore=target
+    )
+    names = read.labels if first_id is None else read.labels.renumbered(first_id)
+    count, lost, first_lost = Counter[str](), Counter[str](), list[str]()
+    with Quarantine(target) as quarantine, made.write(target, names, read.images) as out:
+        for record in read.records(quarantine.add, report=report, jobs=jobs):
+            for loss in out.add(record):
+                if loss.what not in lost:
+                    first_lost.append(f"{loss.file_name}: {loss.what}")
+                lost[loss.what] += loss.count
+            count.update(images=1, annotations=len(record.annotations))
+        if not count["images"]:
+            raise _all_bad(read, quarantine.first)
+        if strict and (quarantine.count or lost):
+            raise _refusal(target, quarantine, first_lost)
+        quarantine.flush()
+    notes = read.notes.lines()
+    if made.folder:
+        notes = (*notes, f"the images were not copied, they stay in {read.images}")
+    return Conversion(
+        target=target,
+        format=read.format,
+        reason=read.reason,
+        images=count["images"],
+        annotations=count["annotations"],
+        dropped=quarantine.count,
+        quarantine=quarantine.path if quarantine.count else None,
+        seconds=time.perf_counter() - began,
+        losses=dict(lost),
+        notes=notes,
+        labels=names,
+    )
+
+
+def _cases(lines: Sequence[BadLine]) -> str:
+    return "; ".join(f"{line.file}{f', line {line.line}' if line.line else ''}: {line.reason}" for line in lines)
+
+
+def _all_bad(read: AnnotationSource, first: Sequence[BadLine]) -> DataError:
+    what = f"none of the {read.total:,} images can be read: {_cases(first[:2])}"
+    return DataError(what, where=read.images, fix="copy or export the images again")
+
+
+def _refusal(target: Path, quarantine: Quarantine, first_lost: Sequence[str]) -> DataError:
+    parts = []
+    if quarantine.count:
+        parts.append(f"{quarantine.count:,} lines or files would be left out ({_cases(quarantine.first)})")
+    if first_lost:
+        parts.append(f"the format cannot carry everything ({'; '.join(first_lost[:5])})")
+    fix = "mend them, or leave strict out to have them listed in the quarantine file"
+    return DataError("nothing was written, since " + ", and ".join(parts), where=target, fix=fix)

@@ -1,0 +1,160 @@
+"""One walk over COCO files: their images and categories, and where the annotations of each image stand."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rcg.annotations.jsonscan import JsonFile
+
+
+@dataclass(slots=True)
+class Image:
+    """An entry of the list of images.
+
+    Attributes:
+        part: The number of its file.
+        id: Its id as it stands there.
+        name: Its file name as it stands there, with forward slashes.
+        width: Pixels across, 0 where the file does not say.
+        height: Pixels down, 0 where the file does not say.
+        labelled: False where RCG wrote that no label file spoke of it.
+        card: The card it shows, where RCG wrote it.
+        split: Its split, where RCG wrote it.
+    """
+
+    part: int
+    id: Any
+    name: str
+    width: int = 0
+    height: int = 0
+    labelled: bool = True
+    card: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where an element stands: the number of the file, begin and end in bytes."""
+
+    part: int
+    begin: int
+    end: int
+
+
+@dataclass(slots=True)
+class Index:
+    """Images by number, and the spans of annotations with the number of their image.
+
+    An annotation takes 32 bytes here, however long its outline is.
+    """
+
+    paths: list[Path] = field(default_factory=list)
+    images: dict[int, Image] = field(default_factory=dict)
+    categories: list[tuple[int, Any, str]] = field(default_factory=list)
+    keypoints: tuple[str, ...] = ()
+    keypoints_differ: bool = False
+    bad: list[tuple[Span, str]] = field(default_factory=list)
+    _numbers: dict[tuple[int, str], int] = field(default_factory=dict)
+    _spans: array[int] = field(default_factory=lambda: array("q"))
+    _order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    _sorted: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def walk(self, path: Path, part: int, *, images: bool = True, annotations: bool = True) -> None:
+        """Take in one file as part number `part`.
+
+        Raises:
+            FormatError: If the file is cut off.
+        """
+        while len(self.paths) <= part:
+            self.paths.append(path)
+        if annotations:
+            self.paths[part] = path
+        with JsonFile(path) as file:
+            for key, begin, end in file.walk():
+                span = Span(part, begin, end)
+                try:
+                    if annotations and key in ("annotations", ""):
+                        self._add_annotation(span, file.value(begin, end))
+                    elif images and key == "images":
+                        self._add_image(part, file.value(begin, end))
+                    elif images and key == "categories":
+                        self._add_category(part, file.value(begin, end))
+                except (ValueError, TypeError, KeyError) as error:
+                    if annotations:
+                        self.bad.append((span, _why(key or "annotations", error)))
+
+    def _number(self, part: int, image_id: Any) -> int:
+        return self._numbers.setdefault((part, id_key(image_id)), len(self._numbers))
+
+    def _add_annotation(self, span: Span, value: dict[str, Any]) -> None:
+        self._spans.extend((self._number(span.part, value["image_id"]), span.part, span.begin, span.end))
+
+    def _add_image(self, part: int, value: dict[str, Any]) -> None:
+        number = self._number(part, value["id"])
+        if number in self.images:
+            raise ValueError(f"the image id {value['id']} is there twice; give every image an id of its own")
+        self.images[number] = Image(
+            part,
+            value["id"],
+            str(value["file_name"]).replace("\\", "/"),
+            int(value.get("width") or 0),
+            int(value.get("height") or 0),
+            value.get("labelled") is not False,
+            value.get("card") if isinstance(value.get("card"), str) else None,
+            value.get("split") if value.get("split") in ("train", "val", "test") else None,
+        )
+
+    def _add_category(self, part: int, value: dict[str, Any]) -> None:
+        self.categories.append((part, value["id"], str(value["name"])))
+        names = tuple(map(str, value.get("keypoints") or ()))
+        if names:
+            self.keypoints_differ |= bool(self.keypoints) and self.keypoints != names
+            self.keypoints = self.keypoints or names
+
+    def add_image(self, image: Image) -> None:
+        """Add an image that a list of results names itself."""
+        self.images.setdefault(self._number(image.part, image.id), image)
+
+    def finish(self) -> None:
+        """Sort the annotations by image; those whose image is missing are bad."""
+        table = np.frombuffer(self._spans, dtype=np.int64).reshape(-1, 4) if self._spans else np.zeros((0, 4), np.int64)
+        self._order = np.argsort(table[:, 0], kind="stable")
+        self._sorted = table[self._order, 0]
+        known = np.fromiter(self.images, dtype=np.int64, count=len(self.images))
+        for _, part, begin, end in table[~np.isin(table[:, 0], known)].tolist():
+            reason = "its image_id is not in the list of images; add the image, or remove the annotation"
+            self.bad.append((Span(part, begin, end), reason))
+
+    def spans(self, number: int) -> list[Span]:
+        """Where the annotations of one image stand, in the order of the file."""
+        first, last = np.searchsorted(self._sorted, [number, number + 1])
+        return [Span(*self._spans[4 * at + 1 : 4 * at + 4]) for at in self._order[first:last].tolist()]
+
+    def all_spans(self) -> Sequence[Span]:
+        """Where all annotations stand."""
+        return [Span(*self._spans[at + 1 : at + 4]) for at in range(0, len(self._spans), 4)]
+
+
+def id_key(value: Any) -> str:
+    """An id as a text: 7, 7.0 and "7" are the same."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None or isinstance(value, bool | list | dict):
+        raise ValueError(f"{value!r} is no id; write a number")
+    return str(value)
+
+
+def _why(key: str, error: Exception) -> str:
+    what = {"annotations": "annotation", "images": "image", "categories": "category"}[key]
+    if isinstance(error, KeyError):
+        return f"the {what} has no {error.args[0]}; add it"
+    if isinstance(error, TypeError) or type(error) is not ValueError:
+        return f"the {what} is no strict JSON with the usual keys ({error}); write plain numbers, no NaN"
+    return str(error)

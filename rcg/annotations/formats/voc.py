@@ -1,0 +1,287 @@
+"""Pascal VOC: one XML file an image, corners in pixels.
+
+Coordinates are taken as they stand, not shifted by one pixel: today's labelling tools write them from 0.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import unescape
+
+from rcg.annotations.checks import NEEDS_SCORE, Unusable, box_inside, ring_inside, score_of
+from rcg.annotations.classes import ClassFile, decoded, find_classes
+from rcg.annotations.perimage import OTHER_SIZE, Item, Orphans, PerImageReader, PerImageSource, UnknownClass
+from rcg.annotations.place import Pairs, Place, pair
+from rcg.annotations.source import Reading
+from rcg.annotations.split import split_of_path
+from rcg.errors import DataError
+from rcg.geometry import bounds, polygon_area
+from rcg.images import Size
+from rcg.types import Annotation, LabelSet, Point, Polygon
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+Note = Callable[[str, str], None]
+_Object = tuple[int, "Element"]
+_ROOT = re.compile(rb"<annotation[\s>]")
+_OBJECT = re.compile(rb"<object[\s>]")
+_NAME = re.compile(rb"<object(?:\s[^>]*)?>\s*<name>([^<&]*)</name>")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_NOT_CARRIED = ("difficult", "truncated", "occluded")
+
+
+def recognise(place: Place) -> str | None:
+    """Why a place holds Pascal VOC labels, or None."""
+    files = [place.file] if place.file is not None else [place.root / name for name in place.files.get(".xml", ())[:50]]
+    for path in files:
+        if path.suffix.lower() == ".xml" and _is_voc(path):
+            return f"{place.shown(path)} is XML that begins with <annotation>"
+    return None
+
+
+def _is_voc(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    return _ROOT.search(decoded(head).encode()) is not None
+
+
+def open_source(place: Place, reading: Reading) -> PerImageSource[_Object]:
+    """The Pascal VOC labels of a place; without any image the sizes are those that the files say.
+
+    Raises:
+        DataError: If there is no label file.
+        FormatError: If the class file cannot be understood.
+    """
+    files = _label_files(place)
+    if not files:
+        raise DataError("there is no Pascal VOC file here", where=place.root, fix="name the folder of the .xml files")
+    splits = _listed_splits(place)
+    if place.has_images:
+        found = _with_named(place, pair(place.image_names, files))
+        names, label_of = place.image_names, found.label_of
+    else:
+        label_of = {_said_name(place, file): file for file in files}
+        found, names = Pairs(label_of, (), {}, {}, False), tuple(sorted(label_of))
+    images = place.images if place.has_images else place.root
+    classes = find_classes(place, reading.classes) if reading.classes is not None else _used(place, files)
+    assert classes is not None
+    source = PerImageSource(
+        format="voc",
+        reason=f"{reading.reason}; class names: {classes.origin}",
+        images=images,
+        labels=LabelSet(classes.names).renumbered(1),
+        items=[Item(name, label_of.get(name), splits.get(_stem(name)) or split_of_path(name)) for name in names],
+        read=VocReader(
+            images=images,
+            images_shown=place.prefix(images),
+            root=place.root,
+            root_shown=place.prefix(place.root),
+            need_score=reading.need_score,
+            names=frozenset(classes.names),
+            has_images=place.has_images,
+        ),
+        orphans=Orphans(files=found.orphans, doubled=found.doubled),
+        class_hint=classes.origin,
+    )
+    source.note_pairs(found)
+    if not place.has_images:
+        source.notes.say("there are no images, so names and sizes are as the XML says (images=DIR names their folder)")
+    return source
+
+
+def _label_files(place: Place) -> tuple[str, ...]:
+    if place.file is not None:
+        return (place.file.name,) if place.file.suffix.lower() == ".xml" else ()
+    return place.files.get(".xml", ())
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name.rpartition("/")[2])[0]  # noqa: PTH122 - many times faster, once a file
+
+
+def _listed_splits(place: Place) -> dict[str, str]:
+    """Split by image name without ending, from the lists in ImageSets/Main."""
+    listed: dict[str, str] = {}
+    for name in place.files.get(".txt", ()):
+        if match := re.fullmatch(r"(?:.*/)?ImageSets/Main/(train|val|test)\.txt", name):
+            for line in decoded((place.root / name).read_bytes()).splitlines():
+                if line.strip():
+                    listed[line.split()[0].rpartition("/")[2]] = match[1]
+    return listed
+
+
+def _with_named(place: Place, found: Pairs) -> Pairs:
+    """Label files whose path fits no image get the one that their `<filename>` says, if it is there once and free."""
+    free: dict[str, list[str]] = {}
+    for name in place.image_names:
+        if name not in found.label_of:
+            free.setdefault(name.rpartition("/")[2], []).append(name)
+    label_of, orphans = dict(found.label_of), []
+    for label in found.orphans:
+        images = free.pop(_said_file(place.root / label), [])
+        if len(images) == 1:
+            label_of[images[0]] = label
+        else:
+            orphans.append(label)
+    return Pairs(label_of, tuple(orphans), found.doubled, found.shared, found.by_name)
+
+
+def _said_file(path: Path) -> str:
+    match = re.search(r"<filename>([^<]*)</filename>", decoded(path.read_bytes()))
+    return unescape(match[1]).strip().replace("\\", "/").rpartition("/")[2] if match else ""
+
+
+def _said_name(place: Place, label: str) -> str:
+    """What a label file calls its image, in the label file's own folder."""
+    above = label.rpartition("/")[0]
+    name = _said_file(place.root / label) or f"{_stem(label)}.jpg"
+    return f"{above}/{name}" if above else name
+
+
+def _used(place: Place, files: tuple[str, ...]) -> ClassFile:
+    """The class names that the files use, sorted."""
+    names: set[str] = set()
+    for file in files:
+        names |= _names_in(place.root / file)
+    return ClassFile(names=tuple(sorted(names)), origin="those in the files, sorted")
+
+
+def _names_in(path: Path) -> set[str]:
+    """The class names of one file; by a pattern where its text is plain, which is many times faster than parsing."""
+    data = path.read_bytes()
+    found = _NAME.findall(data)
+    if len(found) == len(_OBJECT.findall(data)) and data.isascii():
+        return {name.decode().strip() for name in found if name.strip()}
+    try:
+        return {name for each in _parsed(data).iter("object") if (name := _text(each, "name"))}
+    except Unusable:
+        return set()  # reading it puts it in the quarantine
+
+
+def _parsed(data: bytes) -> Element:
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    try:
+        root: Element = fromstring(data)
+    except ParseError as error:
+        raise Unusable(f"this is no XML ({error}); export the file again") from error
+    except (DefusedXmlException, ValueError, LookupError) as error:
+        raise Unusable(f"this XML is refused ({error}); export it without entities and in UTF-8") from error
+    if root.tag != "annotation":
+        raise Unusable(f"this is no Pascal VOC file: it begins with <{root.tag}>, not <annotation>")
+    return root
+
+
+def _text(element: Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VocReader(PerImageReader[_Object]):
+    """Reads one image with its XML.
+
+    Attributes:
+        names: The classes.
+        has_images: Whether sizes come from images; else from the XML.
+    """
+
+    names: frozenset[str]
+    has_images: bool
+
+    def size(self, item: Item, note: Note) -> Size:
+        """The image's size, or what the XML says where there is no image at all."""
+        if self.has_images:
+            return super().size(item, note)
+        said = _said_size(self._root_of(str(item.label)))
+        if said is None:
+            raise Unusable("there is no image, and the XML does not say its width and height; name the images' folder")
+        return said
+
+    def _root_of(self, label: str) -> Element:
+        return _parsed((self.root / label).read_bytes())
+
+    def entries(self, label: str) -> Iterator[_Object]:
+        """The objects, counted from 0."""
+        yield from enumerate(self._root_of(label).findall("object"))
+
+    def locate(self, label: str, entry: _Object) -> tuple[int | None, str]:
+        """The line that the object begins on, and its XML on one line."""
+        from xml.etree.ElementTree import tostring
+
+        data = (self.root / label).read_bytes()
+        starts = [match.start() for match in _OBJECT.finditer(data)]
+        line = data.count(b"\n", 0, starts[entry[0]]) + 1 if entry[0] < len(starts) else None
+        return line, re.sub(r">\s+<", "><", tostring(entry[1], encoding="unicode")).strip()
+
+    def annotation(self, entry: _Object, size: Size) -> tuple[Annotation, bool]:
+        """The label of one object."""
+        element = entry[1]
+        label = _text(element, "name")
+        if not label:
+            raise Unusable("the object has no name; add it")
+        if label not in self.names:
+            raise UnknownClass(f"the class {label!r} is not in the class file; add it there")
+        said = _text(element, "score") or _text(element, "confidence")
+        if not said and self.need_score:
+            raise Unusable(NEEDS_SCORE)
+        score = score_of(_number(said, "score")) if said else None
+        polygon = element.find("polygon")
+        ring, ring_clipped = _ring(polygon, size) if polygon is not None and len(polygon) else (None, False)
+        if element.find("bndbox") is not None:
+            left, top, right, bottom = (_number(_text(element, f"bndbox/{key}"), key) for key in _CORNERS)
+            box, clipped = box_inside(left, top, right, bottom, size.width, size.height)
+        elif ring is not None:
+            box, clipped = bounds(ring.points), False
+        else:
+            raise Unusable("the object has no bndbox; draw it again")
+        return Annotation(
+            label=label,
+            box=box,
+            polygons=() if ring is None else (ring,),
+            score=score,
+            area=None if ring is None else polygon_area(ring.points),
+        ), clipped or ring_clipped
+
+    def remark(self, label: str, size: Size, note: Note) -> None:
+        """Note another size in the XML, and marks that are not carried."""
+        root = self._root_of(label)
+        said = _said_size(root)
+        if said is not None and said != size:
+            text = f"{label} ({said.width} x {said.height} there, {size.width} x {size.height} in the image)"
+            note(OTHER_SIZE, text)
+        for mark in _NOT_CARRIED:
+            if any(_text(each, mark) == "1" for each in root.findall("object")):
+                note(f"label files with objects marked {mark!r}, which RCG does not carry", label)
+
+
+def _said_size(root: Element) -> Size | None:
+    try:
+        width, height = int(float(_text(root, "size/width"))), int(float(_text(root, "size/height")))
+    except ValueError:
+        return None
+    return Size(width, height) if width > 0 and height > 0 else None
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise Unusable(f"{what} is {text!r}, not a number; correct it") from error
+
+
+def _ring(polygon: Element, size: Size) -> tuple[Polygon, bool]:
+    """The outline as Roboflow writes it: x1, y1, x2, y2, ..."""
+    values = {child.tag: _number((child.text or "").strip(), child.tag) for child in polygon}
+    points: list[Point] = []
+    while (x := values.get(f"x{len(points) + 1}")) is not None and (y := values.get(f"y{len(points) + 1}")) is not None:
+        points.append((x, y))
+    return ring_inside(points, size.width, size.height)

@@ -1,0 +1,84 @@
+"""Writes Pascal VOC: one XML an image, at the path of the image."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Self
+from xml.sax.saxutils import escape
+
+from rcg.annotations.folder import AtomicFolder
+from rcg.annotations.source import losses
+from rcg.errors import DataError
+from rcg.types import Annotation, ImageRecord, LabelSet, Loss
+
+CARRIES: frozenset[str] = frozenset()
+
+
+class VocWriter:
+    """A folder with one XML file an image, which appears whole when the block ends without an error.
+
+    The images stay where they are. An image that no label file spoke of gets no XML. Corners are written with all
+    their digits, whole numbers as such, and not shifted by one pixel.
+
+    Args:
+        path: The folder to make, or to replace if it was written this way before.
+        labels: The classes.
+        images: The folder of the images.
+    """
+
+    def __init__(self, path: str | Path, labels: LabelSet, *, images: Path) -> None:
+        self._folder = AtomicFolder(path, endings=(".xml",))
+        self._names = frozenset(labels.names)
+        self._images = images
+
+    def __enter__(self) -> Self:
+        self._folder.__enter__()
+        return self
+
+    def add(self, record: ImageRecord) -> tuple[Loss, ...]:
+        """Write the labels of one image; returns what Pascal VOC cannot carry of them.
+
+        Raises:
+            DataError: If a label is none of the classes.
+        """
+        lost = losses(record, CARRIES)
+        if not record.labelled and not record.annotations:
+            return lost
+        for annotation in record.annotations:
+            if annotation.label not in self._names:
+                what = f"the label {annotation.label!r} is none of the classes {', '.join(sorted(self._names))}"
+                raise DataError(what, where=record.file_name, fix="add it to the classes")
+        name = f"{os.path.splitext(record.file_name)[0]}.xml"  # noqa: PTH122 - many times faster, once a file
+        if not self._folder.write(name, _xml(record).encode()):
+            count = len(record.annotations)
+            return (*lost, Loss(file_name=record.file_name, what="labels: another image has their file", count=count))
+        return lost
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._folder.__exit__(kind, error, trace)
+
+
+def _xml(record: ImageRecord) -> str:
+    above, _, name = record.file_name.rpartition("/")
+    size = f"<width>{record.width}</width><height>{record.height}</height><depth>3</depth>"
+    return "\n".join(
+        [
+            "<annotation>",
+            f"  <folder>{escape(above)}</folder>",
+            f"  <filename>{escape(name)}</filename>",
+            f"  <size>{size}</size>",
+            "  <segmented>0</segmented>",
+            *(_object(annotation) for annotation in record.annotations),
+            "</annotation>\n",
+        ]
+    )
+
+
+def _object(annotation: Annotation) -> str:
+    keys = ("xmin", "ymin", "xmax", "ymax")
+    corners = "".join(f"<{key}>{value:.12g}</{key}>" for key, value in zip(keys, annotation.box.corners, strict=True))
+    return (
+        f"  <object>\n    <name>{escape(annotation.label)}</name>\n    <pose>Unspecified</pose>"
+        f"<truncated>0</truncated><difficult>0</difficult>\n    <bndbox>{corners}</bndbox>\n  </object>"
+    )

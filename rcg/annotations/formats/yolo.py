@@ -1,0 +1,256 @@
+"""YOLO: one text file an image, one line a label, coordinates as fractions of the image's width and height.
+
+Lines that are read: `class x y width height`, with a sixth column as the score; `class x1 y1 x2 y2 x3 y3 ...`, an
+outline, also with a score at its end (four points are an oriented box); with `kpt_shape` in data.yaml, a box and
+keypoints.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rcg.annotations.checks import NEEDS_SCORE, Unusable, box_inside, ring_inside, score_of
+from rcg.annotations.classes import ClassFile, decoded, find_classes
+from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource, UnknownClass
+from rcg.annotations.place import Place, pair
+from rcg.annotations.source import Reading
+from rcg.annotations.split import split_of_path
+from rcg.errors import DataError
+from rcg.geometry import bounds, polygon_area
+from rcg.images import Size, is_image_name
+from rcg.types import Annotation, Box, Keypoints, LabelSet
+
+_LISTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "trainval": None}
+_NO_LABELS = frozenset({"classes", "_classes", "predefined_classes", "labelmap", "labels", *_LISTS})
+_Line = tuple[int, str]
+_MOST_SCANNED = 10_000  # class numbers above it are slips where no class file says otherwise
+
+
+def recognise(place: Place) -> str | None:
+    """Why a place holds YOLO labels, or None."""
+    if place.file is not None:
+        ending = place.file.suffix.lower()
+        if ending in (".yaml", ".yml", ".names", ".data"):
+            return f"{place.file.name} is a class file of a YOLO set"
+        return None
+    texts = [name for name in place.files.get(".txt", ()) if not _reserved(name)]
+    for name in texts[:50]:
+        line = _first_line(place.root / name)
+        if line and _looks_like_label(line):
+            return f"{name} holds lines of a class number and fractions"
+    if texts and find_classes(place, None) is not None:
+        return f"a class file stands there, and {len(texts):,} .txt files"
+    return None
+
+
+def _reserved(name: str) -> bool:
+    stem = os.path.splitext(name.rpartition("/")[2])[0].lower()  # noqa: PTH122 - many times faster, once a file
+    return stem in _NO_LABELS or stem.startswith(("readme", "license", "autosplit_"))
+
+
+def _first_line(path: Path) -> str:
+    with path.open("rb") as file:
+        for line in decoded(file.read(4096)).splitlines():
+            if line.strip():
+                return line
+    return ""
+
+
+def _looks_like_label(line: str) -> bool:
+    parts = line.split()
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        return False
+    return len(values) >= 5 and values[0] == int(values[0]) and all(-1 <= value <= 2 for value in values[1:5])
+
+
+def open_source(place: Place, reading: Reading) -> PerImageSource[_Line]:
+    """The YOLO labels of a place.
+
+    Raises:
+        DataError: If there is no image, or no label file at all.
+        FormatError: If the class file cannot be understood.
+    """
+    given = find_classes(place, reading.classes)
+    if given is not None and given.folder is not None:
+        place = place.with_images(given.folder)
+    names = place.image_names
+    found = pair(names, place.files.get(".txt", ()))
+    strays = {name for name in found.orphans if _reserved(name) or not _is_label(place.root / name)}
+    orphans = tuple(name for name in found.orphans if name not in strays)
+    if not found.label_of and not orphans:
+        fix = "name the folder of the label files (labels=DIR, --labels DIR)"
+        raise DataError(f"there are {len(names):,} images but no YOLO label file", where=place.root, fix=fix)
+    classes = given or _counted(place, sorted({*found.label_of.values(), *orphans}))
+    splits = _Splits(place, classes)
+    source = PerImageSource(
+        format="yolo",
+        reason=f"{reading.reason}; class names: {place.shown(classes.origin)}",
+        images=place.images,
+        labels=LabelSet(classes.names, keypoints=_keypoint_names(classes)),
+        items=[Item(name, found.label_of.get(name), splits.of(name)) for name in names],
+        read=YoloReader(
+            images=place.images,
+            images_shown=place.prefix(place.images),
+            root=place.root,
+            root_shown=place.prefix(place.root),
+            classes=classes,
+            need_score=reading.need_score,
+        ),
+        orphans=Orphans(files=orphans, doubled=found.doubled),
+        class_hint=classes.origin,
+    )
+    source.note_pairs(found)
+    if given is None and classes.names:
+        source.notes.say(f"there is no class file, so the classes are called {classes.names[0]} to {classes.names[-1]}")
+    for name in sorted(strays):
+        if not _reserved(name):
+            source.notes.add("text files that are no labels, passed over", name)
+    return source
+
+
+def _is_label(path: Path) -> bool:
+    line = _first_line(path)
+    return not line or _looks_like_label(line)
+
+
+def _keypoint_names(classes: ClassFile) -> tuple[str, ...]:
+    return tuple(f"point_{number + 1}" for number in range(classes.keypoints[0])) if classes.keypoints else ()
+
+
+def _counted(place: Place, labels: list[str]) -> ClassFile:
+    """Names by number for labels without a class file, up to the highest class that is used."""
+    top = -1
+    for label in labels:
+        for line in decoded((place.root / label).read_bytes()).splitlines():
+            if _looks_like_label(line):
+                number = int(float(line.split(None, 1)[0]))
+                top = max(top, number) if number <= _MOST_SCANNED else top
+    return ClassFile(names=tuple(f"class_{number}" for number in range(top + 1)), origin="made up from their numbers")
+
+
+class _Splits:
+    """The split that a set's own files put an image in: folders of data.yaml, lists like train.txt, folder names."""
+
+    def __init__(self, place: Place, classes: ClassFile) -> None:
+        self._inside = os.path.relpath(place.images, place.root).replace(os.sep, "/")
+        self._folders = {
+            folder.replace("\\", "/").strip("./"): split for folder, split in classes.splits.items() if split
+        }
+        self._listed: dict[str, str] = {}
+        for name in place.files.get(".txt", ()):
+            split = _LISTS.get(os.path.splitext(name.rpartition("/")[2])[0].lower())  # noqa: PTH122 - as above
+            if split is not None and not name.startswith("ImageSets/"):
+                self._add_list(place.root / name, split)
+
+    def _add_list(self, path: Path, split: str) -> None:
+        for line in decoded(path.read_bytes()).splitlines():
+            name = line.strip().replace("\\", "/").rpartition("/")[2]
+            if is_image_name(name):
+                self._listed[name] = split if self._listed.get(name, split) == split else ""
+
+    def of(self, name: str) -> str | None:
+        full = name if self._inside in (".", "..") else f"{self._inside}/{name}"
+        for folder, split in self._folders.items():
+            if folder and full.startswith(f"{folder}/"):
+                return split
+        return self._listed.get(name.rpartition("/")[2]) or split_of_path(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class YoloReader(PerImageReader[_Line]):
+    """Reads one image with its lines.
+
+    Attributes:
+        classes: Class names and the number of keypoints.
+    """
+
+    classes: ClassFile
+
+    def entries(self, label: str) -> Iterator[_Line]:
+        """The lines that are not blank, with their numbers."""
+        text = decoded((self.root / label).read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
+        for number, line in enumerate(text.split("\n"), 1):
+            if line and not line.isspace():
+                yield number, line
+
+    def locate(self, label: str, entry: _Line) -> tuple[int | None, str]:
+        """The line itself."""
+        return entry[0], entry[1].strip()
+
+    def annotation(self, entry: _Line, size: Size) -> tuple[Annotation, bool]:
+        """The label of one line."""
+        values = _numbers(entry[1])
+        label = self._label(values[0])
+        count = len(values) - 1
+        points = self.classes.keypoints
+        with_points = 4 + points[0] * points[1] if points is not None else -1
+        keypoints = None
+        if points is not None and count in (with_points, with_points + 1):
+            outline = values[1:5]
+            keypoints = _keypoints(values[5 : 1 + with_points], points[1], size)
+            score = values[-1] if count > with_points else None
+        else:
+            outline = values[1 : 1 + count - count % 2]
+            score = values[-1] if count % 2 else None
+        if score is None and self.need_score:
+            raise Unusable(NEEDS_SCORE)
+        if score is not None:
+            score_of(score)
+        if len(outline) == 4:
+            box, clipped = _box(outline, size)
+            return Annotation(label=label, box=box, keypoints=keypoints, score=score), clipped
+        corners = [(x * size.width, y * size.height) for x, y in zip(outline[::2], outline[1::2], strict=True)]
+        ring, clipped = ring_inside(corners, size.width, size.height)
+        area = polygon_area(ring.points)
+        return Annotation(label=label, box=bounds(ring.points), polygons=(ring,), score=score, area=area), clipped
+
+    def _label(self, value: float) -> str:
+        names = self.classes.names
+        if value != int(value) or value < 0:
+            raise Unusable(f"the class {value:g} is no whole number from 0 on")
+        if value >= len(names):
+            known = f"0 to {len(names) - 1}" if names else "none"
+            what = f"the class {int(value)} is not in the class file ({known} in {Path(self.classes.origin).name})"
+            raise UnknownClass(f"{what}; add its name there, or correct the number")
+        return names[int(value)]
+
+
+def _numbers(line: str) -> list[float]:
+    try:
+        values = [float(part) for part in line.split()]
+    except ValueError:
+        values = []
+    if not values or "_" in line:
+        raise Unusable("this is no line of numbers; write: class x y width height")
+    if not all(map(math.isfinite, values)):
+        raise Unusable("a number is not finite; write: class x y width height")
+    if len(values) < 5:
+        raise Unusable(f"{len(values)} numbers are too few; write: class x y width height")
+    if max(values[1:5]) > 2 or min(values[1:5]) < -1:
+        raise Unusable("coordinates are fractions of the image, 0 to 1; these look like pixels")
+    return values
+
+
+def _box(values: list[float], size: Size) -> tuple[Box, bool]:
+    x, y, across, down = values
+    if across <= 0 or down <= 0:
+        raise Unusable(f"the box has no area (width {across:g}, height {down:g}); draw it again")
+    left, top = (x - across / 2) * size.width, (y - down / 2) * size.height
+    return box_inside(left, top, left + across * size.width, top + down * size.height, size.width, size.height)
+
+
+def _keypoints(values: list[float], numbers: int, size: Size) -> Keypoints:
+    points = []
+    for at in range(0, len(values), numbers):
+        x, y = values[at] * size.width, values[at + 1] * size.height
+        visible = values[at + 2] if numbers == 3 else 2.0 * (x > 0 or y > 0)
+        if visible not in (0, 1, 2):
+            raise Unusable(f"a keypoint's visibility is 0, 1 or 2, not {visible:g}")
+        points.append((x, y, int(visible)))
+    return Keypoints(tuple(points))

@@ -1,0 +1,124 @@
+"""Writes YOLO: `labels/<path of the image>.txt` and a data.yaml that names the classes and where the images are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from rcg.annotations.folder import AtomicFolder
+from rcg.annotations.source import losses
+from rcg.errors import DataError
+from rcg.geometry import bounds
+from rcg.types import Annotation, ImageRecord, LabelSet, Loss, Point, Polygon
+
+CARRIES = frozenset({"polygons", "score", "keypoints"})
+
+
+class YoloWriter:
+    """A folder with one text file an image, which appears whole when the block ends without an error.
+
+    The images stay where they are: data.yaml says where. An image that no label file spoke of gets none. A label with
+    several outlines is written as one line, its outlines joined, and declared as a loss; a mask becomes its box.
+
+    Args:
+        path: The folder to make, or to replace if it was written this way before.
+        labels: The classes; they are numbered from 0 in their order.
+        images: The folder of the images.
+    """
+
+    def __init__(self, path: str | Path, labels: LabelSet, *, images: Path) -> None:
+        self._folder = AtomicFolder(path, endings=(".txt", ".yaml"))
+        self._labels = labels
+        self._images = images
+        self._numbers = {name: number for number, name in enumerate(labels.names)}
+
+    def __enter__(self) -> Self:
+        self._folder.__enter__()
+        return self
+
+    def add(self, record: ImageRecord) -> tuple[Loss, ...]:
+        """Write the labels of one image; returns what YOLO cannot carry of them.
+
+        Raises:
+            DataError: If a label is none of the classes.
+        """
+        lost = list(losses(record, CARRIES))
+        name = f"labels/{os.path.splitext(record.file_name)[0]}.txt"  # noqa: PTH122 - many times faster, once a file
+        if record.labelled or record.annotations:
+            lines = [self._line(annotation, record) for annotation in record.annotations]
+            if not self._folder.write(name, "".join(lines).encode()):
+                count = len(record.annotations)
+                lost.append(Loss(file_name=record.file_name, what="labels: another image has their file", count=count))
+        moved = sum(_box_differs(annotation) for annotation in record.annotations)
+        return (*lost, Loss(file_name=record.file_name, what="box", count=moved)) if moved else tuple(lost)
+
+    def _line(self, annotation: Annotation, record: ImageRecord) -> str:
+        number = self._numbers.get(annotation.label)
+        if number is None:
+            what = f"the label {annotation.label!r} is none of the classes {', '.join(self._numbers)}"
+            raise DataError(what, where=record.file_name, fix="add it to the classes")
+        width, height = record.width, record.height
+        if annotation.polygons and annotation.keypoints is None:
+            values = [value for x, y in joined(annotation.polygons) for value in (x / width, y / height)]
+        else:
+            box = annotation.box
+            values = [(box.x + box.width / 2) / width, (box.y + box.height / 2) / height]
+            values += [box.width / width, box.height / height]
+        if self._labels.keypoints:
+            points = annotation.keypoints.points if annotation.keypoints else ((0, 0, 0),) * len(self._labels.keypoints)
+            values += [value for x, y, visible in points for value in (x / width, y / height, visible)]
+        if annotation.score is not None:
+            values.append(annotation.score)
+        return " ".join([str(number), *(f"{value:.9g}" for value in values)]) + "\n"
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None:
+            self._folder.write("data.yaml", self._data_yaml())
+        self._folder.__exit__(kind, error, trace)
+
+    def _data_yaml(self) -> bytes:
+        images = os.path.relpath(self._images, self._folder.path).replace(os.sep, "/")
+        lines = [
+            "# written by RCG; the images stay where they are",
+            f"path: {orjson.dumps(images).decode()}",
+            "train: .",
+            "val: .",
+            f"nc: {len(self._labels.names)}",
+            "names:",
+            *(f"  {number}: {orjson.dumps(name).decode()}" for name, number in self._numbers.items()),
+        ]
+        if self._labels.keypoints:
+            lines.append(f"kpt_shape: [{len(self._labels.keypoints)}, 3]")
+        return ("\n".join(lines) + "\n").encode()
+
+
+def _box_differs(annotation: Annotation) -> bool:
+    """Whether the outline, which is all that a line says, has another box than the label."""
+    if not annotation.polygons or annotation.keypoints is not None:
+        return False
+    outline = bounds([point for ring in annotation.polygons for point in ring.points])
+    return any(abs(a - b) > 1 for a, b in zip(outline.corners, annotation.box.corners, strict=True))
+
+
+def joined(rings: tuple[Polygon, ...]) -> list[Point]:
+    """Several rings as one: a bridge of no width leads to each ring and back, so area and extent stay.
+
+    Example:
+        >>> square = Polygon(((0, 0), (1, 0), (1, 1), (0, 1)))
+        >>> joined((square,))
+        [(0, 0), (1, 0), (1, 1), (0, 1)]
+    """
+    first, *others = (_clockwise(ring) for ring in rings)
+    points = list(first)
+    for ring in others:
+        points += [points[0], *ring, ring[0]]
+    return points
+
+
+def _clockwise(ring: Polygon) -> tuple[Point, ...]:
+    points = ring.points
+    turned = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0]), strict=True))
+    return points if turned >= 0 else points[::-1]

@@ -1,0 +1,111 @@
+"""Elements of large JSON files, one at a time: the file is mapped, not loaded, and each element parsed when needed."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import orjson
+
+from rcg.errors import FormatError
+from rcg.files import explain
+
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_QUOTE = ord('"')
+_OPEN = b"{["
+_BROKEN = "export the file again; it seems to be cut off"
+
+
+class JsonFile:
+    """A JSON file whose top level is an object with long lists in it, or one long list.
+
+    Raises:
+        FormatError: If it is empty, cut off, or neither an object nor a list.
+        RcgError: If it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                if not file.read(1):
+                    raise FormatError("the file is empty (0 bytes)", where=path, fix="export it again")
+                self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise explain(error, path) from error
+        start = _TOKEN.search(self._data)
+        opening = start.group() if start else b""
+        if start is None or opening not in (b"{", b"["):
+            self.close()
+            raise FormatError("this is no JSON object or list", where=path, fix="export the file again")
+        self.is_list = opening == b"["
+        self._start = start.end()
+        self._lines: array[int] | None = None
+
+    def __enter__(self) -> JsonFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._data.close()
+
+    def has(self, *keys: str) -> bool:
+        """Whether all these keys stand somewhere in the file: a quick look, no proof."""
+        return all(self._data.find(f'"{key}"'.encode()) >= 0 for key in keys)
+
+    def walk(self) -> Iterator[tuple[str, int, int]]:
+        """Key of the list, begin and end of each object in the top level's lists; the key is "" in a top-level list.
+
+        Raises:
+            FormatError: If the file ends before its brackets are closed.
+        """
+        depth, key, begin, inside = 0, "", 0, self.is_list
+        floor = 0 if self.is_list else 1  # brackets open around an element of a list
+        for token in _TOKEN.finditer(self._data, self._start):
+            mark = self._data[token.start()]
+            if mark == _QUOTE:
+                if depth == 0 and not self.is_list:
+                    key = self._data[token.start() + 1 : token.end() - 1].decode("utf-8", errors="replace")
+            elif mark in _OPEN:
+                if depth == 0 and not self.is_list:
+                    inside = mark == _OPEN[1]
+                elif depth == floor:
+                    begin = token.start()
+                depth += 1
+            else:
+                depth -= 1
+                if depth < 0:
+                    return
+                if depth == floor and inside:
+                    yield key, begin, token.end()
+        raise FormatError("the JSON ends too early", where=self.path, fix=_BROKEN)
+
+    def value(self, begin: int, end: int) -> Any:
+        """One element, parsed.
+
+        Raises:
+            ValueError: If it is no strict JSON, as with NaN in it.
+        """
+        return orjson.loads(self._data[begin:end])
+
+    def text(self, begin: int, end: int) -> str:
+        """One element as it stands, cut at 200 characters, on one line."""
+        raw = self._data[begin : min(end, begin + 2000)].decode("utf-8", errors="replace")
+        return " ".join(raw.split())[:200]
+
+    def line(self, offset: int) -> int:
+        """The number of the line that a byte stands on, from 1."""
+        if self._lines is None:
+            self._lines = array("Q", (match.start() for match in re.finditer(rb"\n", self._data)))
+        return bisect_right(self._lines, offset) + 1

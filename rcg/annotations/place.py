@@ -1,0 +1,297 @@
+"""What stands in a source: its images and label files, and which belongs to which."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from rcg.annotations.checks import Unusable
+from rcg.errors import DataError, RcgError
+from rcg.files import explain
+from rcg.images import Size, is_image_name, list_images, max_pixels, read_size
+
+IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
+LABEL_FOLDERS = frozenset({"labels", "label", "annotations", "xml", "txt"})
+
+
+class Place:
+    """A source as it stands on the disk; everything is listed at most once, and only when asked for.
+
+    Args:
+        source: A folder, or a label or class file in it.
+        images: The images' folder, where it is not to be found out.
+        labels: The labels' folder or file, where it is not to be found out.
+        ignore: A path that is no part of the source, such as the target of a conversion.
+
+    Raises:
+        RcgError: If a path does not exist.
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        *,
+        images: str | Path | None = None,
+        labels: str | Path | None = None,
+        ignore: str | Path | None = None,
+    ) -> None:
+        for path in (source, images, labels):
+            if path is not None and not Path(path).exists():
+                raise explain(FileNotFoundError(), path)
+        if images is not None and not Path(images).is_dir():
+            raise DataError("this is no folder", where=images, fix="name the folder that holds the images")
+        self.source = Path(source)
+        top = Path(labels) if labels is not None else self.source
+        self.file = top if top.is_file() else None
+        self.root = top.parent if top.is_file() else top
+        self.ignore = None if ignore is None else Path(ignore).absolute()
+        self._images = None if images is None else Path(images)
+        self._labels_named = labels is not None
+
+    @property
+    def images_named(self) -> bool:
+        """Whether the caller said where the images are."""
+        return self._images is not None
+
+    @cached_property
+    def has_images(self) -> bool:
+        """Whether there is any image."""
+        try:
+            return _has_image(self.images)
+        except DataError:
+            return False
+
+    @cached_property
+    def images(self) -> Path:
+        """The folder that file names are relative to.
+
+        Raises:
+            DataError: If there is no image.
+        """
+        if self._images is not None:
+            return self._images
+        if self._labels_named and self.source.is_dir():
+            return _conventional(self.source) or self.source
+        if found := _conventional(self.root):
+            return found
+        if _has_image(self.root):
+            return self.root
+        if found := _opposite(self.root):
+            return found
+        what = "there are labels here but no image" if any(self.files.values()) else "there is nothing to read here"
+        fix = "name the folder that holds the images (images=DIR, --images DIR)"
+        raise DataError(what, where=self.root, fix=fix if any(self.files.values()) else "name a folder with images")
+
+    @cached_property
+    def image_names(self) -> tuple[str, ...]:
+        """The images below `images`, relative to it, sorted.
+
+        Raises:
+            DataError: If there is none.
+        """
+        names = tuple(list_images(self.images))
+        if not names:
+            fix = "name a folder that holds .jpg, .png, .webp, .bmp or .tif files"
+            raise DataError("there is no image here", where=self.images, fix=fix)
+        return names
+
+    @cached_property
+    def files(self) -> Mapping[str, tuple[str, ...]]:
+        """The other files below `root` by ending (".txt", in lower case), relative to it, sorted."""
+        found: dict[str, list[str]] = {}
+        root = os.fspath(self.root)
+        skip = None if self.ignore is None else os.fspath(self.ignore)
+        for base, folders, names in os.walk(root, followlinks=True):
+            folders[:] = [
+                name for name in folders
+                if not name.startswith(".") and name != "__MACOSX" and os.path.abspath(f"{base}/{name}") != skip  # noqa: PTH100
+            ]  # fmt: skip
+            inside = os.path.relpath(base, root).replace(os.sep, "/")
+            prefix = "" if inside == "." else f"{inside}/"
+            for name in names:
+                if name.startswith(".") or is_image_name(name):
+                    continue
+                if skip is not None and os.path.abspath(f"{base}/{name}") == skip:  # noqa: PTH100
+                    continue
+                found.setdefault(os.path.splitext(name)[1].lower(), []).append(prefix + name)  # noqa: PTH122
+        return {ending: tuple(sorted(names)) for ending, names in found.items()}
+
+    def with_images(self, folder: Path) -> Place:
+        """The same place with its images in `folder`, if there are any and it has none of its own."""
+        if self._images is not None or _has_image(self.root) or not folder.is_dir() or not _has_image(folder):
+            return self
+        other = Place(self.source, images=folder, labels=self.root if self._labels_named else None, ignore=self.ignore)
+        other.file, other.root = self.file, self.root
+        return other
+
+    def shown(self, path: str | Path) -> str:
+        """A path as it is named to the reader: relative to the source where it lies below it."""
+        base = self.source if self.source.is_dir() else self.root
+        for top in (base, self.root):
+            try:
+                return Path(path).relative_to(top).as_posix()
+            except ValueError:
+                continue
+        return str(path)
+
+    def prefix(self, folder: Path) -> str:
+        """What stands before a name in `folder` to make it a path as `shown`."""
+        shown = self.shown(folder)
+        return "" if shown == "." else f"{shown}/"
+
+
+def _conventional(root: Path) -> Path | None:
+    """`root/images` or the like, where it stands beside a folder of labels or holds all there is."""
+    children = sorted(child for child in root.iterdir() if child.is_dir()) if root.is_dir() else []
+    inside = [child for child in children if child.name.lower() in IMAGE_FOLDERS and _has_image(child)]
+    if len(inside) != 1:
+        return None
+    beside = any(child.name.lower() in LABEL_FOLDERS for child in children)
+    others = any(_has_image(child) for child in children if child != inside[0])
+    loose = any(is_image_name(child.name) for child in root.iterdir())
+    return inside[0] if beside or not (others or loose) else None
+
+
+def _opposite(root: Path) -> Path | None:
+    """The images' folder that belongs to a labels' folder: `set/images/train` for `set/labels/train`."""
+    parts = root.absolute().parts
+    for at in range(len(parts) - 1, 0, -1):
+        if parts[at].lower() in LABEL_FOLDERS:
+            parent = Path(*parts[:at])
+            for child in sorted(parent.iterdir()):
+                candidate = Path(child, *parts[at + 1 :])
+                if child.name.lower() in IMAGE_FOLDERS and candidate.is_dir() and _has_image(candidate):
+                    return candidate
+            return None
+    return None
+
+
+def _has_image(folder: Path) -> bool:
+    for _, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        if any(is_image_name(name) for name in names):
+            return True
+    return False
+
+
+def pairing_key(name: str, folders: frozenset[str]) -> str:
+    """What an image and its label file have in common: the path without ending and without `images` or `labels`.
+
+    Example:
+        >>> pairing_key("train/images/a.jpg", IMAGE_FOLDERS) == pairing_key("train/labels/a.txt", LABEL_FOLDERS)
+        True
+    """
+    stem = os.path.splitext(name)[0]  # noqa: PTH122 - many times faster, once a file
+    if not stem.isascii():
+        stem = unicodedata.normalize("NFC", stem)  # macOS writes accents apart, others do not
+    if "/" not in stem:
+        return stem
+    *above, last = stem.split("/")
+    for at in range(len(above) - 1, -1, -1):
+        if above[at].lower() in folders:
+            del above[at]
+            break
+    return "/".join([*above, last])
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Which label file belongs to which image.
+
+    Attributes:
+        label_of: Label file by image name; images without one are not in it.
+        orphans: Label files that belong to no image.
+        doubled: Label files whose image has another one already, with that one.
+        shared: Label files that belong to several images, with these.
+        by_name: Whether folders had to be disregarded, since no path fitted.
+    """
+
+    label_of: Mapping[str, str]
+    orphans: tuple[str, ...]
+    doubled: Mapping[str, str]
+    shared: Mapping[str, tuple[str, ...]]
+    by_name: bool
+
+
+def pair(images: Iterable[str], labels: Iterable[str]) -> Pairs:
+    """Find the image of each label file: by path, or where no path fits at all, by a name that is there once.
+
+    Example:
+        >>> pair(["images/a.jpg"], ["labels/a.txt", "labels/b.txt"]).orphans
+        ('labels/b.txt',)
+    """
+    labels = tuple(labels)
+    by_key: dict[str, list[str]] = {}
+    for image in images:
+        by_key.setdefault(pairing_key(image, IMAGE_FOLDERS), []).append(image)
+    found = {label: by_key.get(pairing_key(label, LABEL_FOLDERS), []) for label in labels}
+    by_name = bool(labels) and not any(found.values())
+    if by_name:
+        found = _pair_by_name(by_key, labels)
+    by_name = by_name and any(found.values())
+    label_of: dict[str, str] = {}
+    doubled: dict[str, str] = {}
+    for label, matches in found.items():
+        for image in matches:
+            if label_of.setdefault(image, label) != label:
+                doubled[label] = label_of[image]
+    orphans = tuple(label for label, matches in found.items() if not matches)
+    shared = {label: tuple(matches) for label, matches in found.items() if len(matches) > 1}
+    return Pairs(label_of, orphans, doubled, shared, by_name)
+
+
+def _pair_by_name(by_key: Mapping[str, list[str]], labels: tuple[str, ...]) -> dict[str, list[str]]:
+    by_stem: dict[str, list[list[str]]] = {}
+    for key, images in by_key.items():
+        by_stem.setdefault(key.rpartition("/")[2], []).append(images)
+    stems = [pairing_key(label, LABEL_FOLDERS).rpartition("/")[2] for label in labels]
+    count = Counter(stems)
+    return {
+        label: by_stem[stem][0] if count[stem] == 1 and len(by_stem.get(stem, ())) == 1 else []
+        for label, stem in zip(labels, stems, strict=True)
+    }
+
+
+_BEGINNINGS = (
+    (b"\xff\xd8", "JPEG", (".jpg", ".jpeg")),
+    (b"\x89PNG", "PNG", (".png",)),
+    (b"RIFF", "WebP", (".webp",)),
+    (b"BM", "BMP", (".bmp",)),
+    (b"II*\0", "TIFF", (".tif", ".tiff")),
+    (b"MM\0*", "TIFF", (".tif", ".tiff")),
+)
+
+
+def image_size(folder: Path, name: str) -> tuple[Size, str | None]:
+    """The size of an image from its header, and the kind of its content where its name claims another.
+
+    Raises:
+        Unusable: If it is missing, empty, cut off, no image, or beyond the limit of pixels.
+    """
+    path = f"{folder}/{name}"
+    try:
+        size = read_size(path)
+    except RcgError as error:
+        raise Unusable(f"{error.what}; {error.fix}" if error.fix else error.what) from error
+    if size.width * size.height > max_pixels():
+        what = f"the image has {size.width:,} x {size.height:,} pixels, more than the limit of {max_pixels():,}"
+        raise Unusable(f"{what}; scale it down, or set RCG_MAX_PIXELS to a higher number")
+    return size, _other_kind(path)
+
+
+def _other_kind(path: str) -> str | None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        head = os.read(handle, 4)
+    finally:
+        os.close(handle)
+    ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 - many times faster, once a file
+    for beginning, kind, endings in _BEGINNINGS:
+        if head.startswith(beginning):
+            return None if ending in endings else kind
+    return "another format"

@@ -1,0 +1,180 @@
+"""Which photos show the same card, and which split a card belongs to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+import xxhash
+
+from rcg.errors import ConfigError
+
+SPLITS = ("train", "val", "test")
+
+_FOLDER = re.compile(r"(train|training|val|valid|validation|test|testing)(?:[-_]?\d{4})?")
+_NAMES = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
+_STRUCTURE = frozenset({"images", "image", "jpegimages", "imgs", "img", "photos", "pictures", "scans", "data", "obj"})
+_COPY = re.compile(
+    r"[._](?:jpe?g|png|webp|bmp|tiff?)\.rf\.[0-9a-z]{8,}$", re.IGNORECASE
+)  # Roboflow's copies of a photo
+_APART = r"(?<![^\W\d_])"  # no letter before: "storefront" keeps its front
+_VIEW = re.compile(
+    _APART + r"(?:front|back|obverse|reverse)(?![^\W\d_])"
+    r"|(?<=[\s_.\-])[fb]$"
+    r"|" + _APART + r"(?:view|light|frame)[\s_.\-]*\d{1,3}(?!\d)"
+    r"|" + _APART + r"(?:photo|shot)[\s_.\-]*\d{1,2}(?!\d)"
+    r"|[\s_]*\(\d{1,3}\)$",
+    re.IGNORECASE,
+)  # fmt: skip
+
+
+def split_of_path(file_name: str) -> str | None:
+    """The split that a folder of the path names, or None.
+
+    Args:
+        file_name: Path of an image, with forward slashes.
+
+    Example:
+        >>> split_of_path("valid/images/a.jpg"), split_of_path("train2017/a.jpg"), split_of_path("test.jpg")
+        ('val', 'train', None)
+    """
+    for folder in reversed(file_name.split("/")[:-1]):
+        if match := _FOLDER.fullmatch(folder.lower()):
+            return _NAMES.get(match[1], match[1])
+    return None
+
+
+def card_of(file_name: str, pattern: str | re.Pattern[str] | None = None) -> str:
+    """The card that a photo shows, by its name: what is left without the words that tell views apart.
+
+    Only words such as front, back, obverse, reverse, `_f`, `_b`, `light 3`, `view 2` and `(2)` are taken away. A bare
+    number stays, so that IMG_2385 and IMG_2386 are two cards. Where nothing is left, the card is the folder; a folder
+    that only says train, test or images is no card.
+
+    Args:
+        file_name: Path relative to the images folder, with forward slashes.
+        pattern: A regular expression that finds the card in the path instead: its group `card`, else its first group,
+            else all it matches. Where it finds nothing, the rule above holds.
+
+    Raises:
+        ConfigError: If the pattern is no regular expression.
+
+    Example:
+        >>> card_of("012_front.jpg"), card_of("012_b.jpg"), card_of("lot/7/light_03.png"), card_of("IMG_2385.JPG")
+        ('012', '012', 'lot/7', 'IMG_2385')
+    """
+    if pattern is not None and (found := _by_pattern(file_name, pattern)):
+        return found
+    *folders, name = file_name.split("/")
+    stem = _COPY.sub("", name) if _COPY.search(name.rpartition(".")[0]) else name.rpartition(".")[0] or name
+    stem = _COPY.sub("", stem)
+    own = [folder for folder in folders if _tidy(_VIEW.sub("", folder))]
+    rest = _tidy(_VIEW.sub("", stem))
+    if rest:
+        return "/".join([*own, rest])
+    if own and own[-1].lower() not in _STRUCTURE and not _FOLDER.fullmatch(own[-1].lower()):
+        return "/".join(own)
+    return "/".join([*own, stem])
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"([\s_.\-])[\s_.\-]+", r"\1", text).strip(" _.-")
+
+
+def _by_pattern(file_name: str, pattern: str | re.Pattern[str]) -> str | None:
+    try:
+        found = re.search(pattern, file_name)
+    except re.error as error:
+        fix = r"write a regular expression such as (?P<card>\d+)_"
+        raise ConfigError(f"the card pattern is no regular expression: {error}", where=pattern, fix=fix) from error
+    if found is None:
+        return None
+    if "card" in found.groupdict():
+        return found["card"]
+    return found[1] if found.groups() else found[0]
+
+
+def assign_splits(
+    cards: Iterable[str],
+    *,
+    seed: int = 0,
+    fractions: Mapping[str, float] | None = None,
+    given: Mapping[str, str] | None = None,
+    existing: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """A split for every card, the same whenever it is asked and in whatever order the cards come.
+
+    What a card was assigned before stays; else what the source says holds; else the hash of seed and card decides.
+    Where the source gives every card a split but leaves out val or test, these are taken by hash from its train. With
+    three cards or more neither val nor test is empty (unless its fraction is 0), and train never is: the cards
+    nearest to the threshold move, those that had no assignment before first.
+
+    Args:
+        cards: The cards, as `card_of` names them.
+        seed: Another seed gives another division.
+        fractions: Parts of train, val and test, which add up to 1; 0.8, 0.1 and 0.1 by default.
+        given: Splits that the source put cards in.
+        existing: Splits of an earlier call.
+
+    Raises:
+        ConfigError: If the fractions do not add up to 1, or a split has another name.
+
+    Example:
+        >>> sorted(assign_splits(["a", "b", "c"]).values())
+        ['test', 'train', 'val']
+    """
+    parts = _checked(fractions)
+    names = sorted(set(cards))
+    given, existing = given or {}, existing or {}
+    for split in {*given.values(), *existing.values()} - set(SPLITS):
+        raise ConfigError(f"there is no split {split!r}", fix="use train, val or test")
+    place = {card: xxhash.xxh64_intdigest(f"{seed}:{card}".encode()) / 2**64 for card in names}
+    left_out = _left_out(names, given)
+    chosen: dict[str, str] = {}
+    for card in names:
+        by_hash = _by_hash(place[card], parts)
+        if card in existing:
+            chosen[card] = existing[card]
+        elif card in given:
+            chosen[card] = by_hash if given[card] == "train" and by_hash in left_out else given[card]
+        else:
+            chosen[card] = by_hash
+    _fill(chosen, place, parts, frozenset(existing))
+    return chosen
+
+
+def _checked(fractions: Mapping[str, float] | None) -> dict[str, float]:
+    parts = {"train": 0.8, "val": 0.1, "test": 0.1} if fractions is None else dict(fractions)
+    if set(parts) != set(SPLITS) or min(parts.values()) < 0 or abs(sum(parts.values()) - 1) > 1e-9:
+        fix = "give train, val and test parts that add up to 1, such as 0.8, 0.1 and 0.1"
+        raise ConfigError(f"the fractions {parts} do not divide the cards", fix=fix)
+    return parts
+
+
+def _left_out(cards: list[str], given: Mapping[str, str]) -> frozenset[str]:
+    """The splits that the source leaves out, where it speaks of every card."""
+    said = {given.get(card) for card in cards}
+    return frozenset() if None in said else frozenset(SPLITS[1:]) - {split for split in said if split}
+
+
+def _by_hash(place: float, parts: Mapping[str, float]) -> str:
+    if place < parts["test"]:
+        return "test"
+    return "val" if place < parts["test"] + parts["val"] else "train"
+
+
+def _fill(
+    chosen: dict[str, str], place: Mapping[str, float], parts: Mapping[str, float], fixed: frozenset[str]
+) -> None:
+    """Move cards so that no split is empty that must not be: train with one card, val with two, test with three."""
+    for count, split in enumerate(("train", "val", "test"), 1):
+        if len(chosen) < count or split in chosen.values() or (split != "train" and not parts[split]):
+            continue
+        donors = {name: [card for card in chosen if chosen[card] == name] for name in SPLITS if name != split}
+        donors = {name: cards for name, cards in donors.items() if len(cards) > (split != "train")}
+        if not donors:
+            continue
+        free = {name: [card for card in cards if card not in fixed] for name, cards in donors.items()}
+        donor = max(donors, key=lambda name: (bool(free[name]), name == "train", len(donors[name])))
+        nearest = max if split == "train" else min  # train lies above val and test on the line of hashes
+        chosen[nearest(free[donor] or donors[donor], key=lambda card: (place[card], card))] = split
