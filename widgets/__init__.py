@@ -1,0 +1,28 @@
+"""The panels: thin views over `rcg`, for notebooks.
+
+Example:
+    >>> import widgets
+    >>> "training_panel" in dir(widgets)
+    True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "Workbench": "workbench", "open_workspace": "workbench", "home_panel": "home", "dataset_panel": "dataset",
+    "training_panel": "training", "review_panel": "review",
+}  # fmt: skip
+__all__ = ["Workbench", "dataset_panel", "home_panel", "open_workspace", "review_panel", "training_panel"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'widgets' has no attribute {name!r}")
+    return getattr(import_module(f"widgets.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

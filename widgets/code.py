@@ -1,0 +1,119 @@
+"""Copy as code: what a button does, as a command line, a Python call and a notebook run as a batch."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+NOTEBOOKS = Path(__file__).absolute().parents[1] / "notebooks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """The same work in three ways; empty where there is no such way.
+
+    Attributes:
+        command: Lines for a terminal.
+        python: Lines for a notebook or a script.
+        papermill: The command that runs the notebook with these parameters.
+    """
+
+    command: str
+    python: str
+    papermill: str = ""
+
+
+def code_of(arguments: Sequence[str], workspace: str | Path, *, before: Sequence[Sequence[str]] = ()) -> Code:
+    """The code of an `rcg` command line.
+
+    Args:
+        arguments: What stands after `rcg`, without `--workspace`.
+        workspace: The workspace it works in.
+        before: Command lines that have to run first, such as the one that makes the dataset.
+
+    Example:
+        >>> print(code_of(["evaluate", "r1"], "data").command)
+        rcg evaluate r1 --workspace data
+    """
+    steps = [*before, arguments]
+    head = ["import rcg", "", f"ws = rcg.Workspace({str(workspace)!r})"]
+    return Code(
+        command="\n".join(shlex.join(["rcg", *each, "--workspace", str(workspace)]) for each in steps),
+        python="\n".join([*head, *(_python(each) for each in steps)]),
+        papermill=_papermill(arguments, workspace, before),
+    )
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Words, and options by name; a flag's value is empty."""
+    words, options, rest = [], {}, list(arguments)
+    while rest:
+        each = rest.pop(0)
+        if each.startswith("--"):
+            name = each[2:].replace("-", "_")
+            options[name] = "" if not rest or rest[0].startswith("--") or name == "link" else rest.pop(0)
+        else:
+            words.append(each)
+    return words, options
+
+
+def _python(arguments: Sequence[str]) -> str:  # noqa: PLR0911 - one return a verb
+    words, options = _split(arguments)
+    match words:
+        case ["dataset", "create", name]:
+            return f"ws.create({name!r}{_named(options)})"
+        case ["dataset", "add", name]:
+            return f"ws.dataset({name!r}).add({_named(options).removeprefix(', ')}, report=rcg.bar())"
+        case ["train"]:
+            return f"rcg.resume(ws.run({options['resume']!r}), report=rcg.bar())"
+        case ["train", name, *settings]:
+            config = f"rcg.TrainConfig.parse({settings!r})"
+            return f"run = rcg.train(ws.dataset({name!r}), config={config}, report=rcg.bar())"
+        case ["evaluate", run]:
+            return f"print(rcg.evaluate(ws.run({run!r}){_named(options)}, report=rcg.bar()))"
+        case ["predict", run, name]:
+            score = _number(options, "score")
+            return (
+                f"data = ws.dataset({name!r})\n"
+                f"found = rcg.predict(ws.run({run!r}), data{score}, report=rcg.bar())\n"
+                f"data.write_predictions({run!r}, found.records)"
+            )
+        case ["browse", name]:
+            return f"from rcg.review import browse\n\nbrowse(ws.dataset({name!r}), report=rcg.bar())"
+    return f"# no Python call is known for {shlex.join(arguments)}"
+
+
+def _named(options: dict[str, str]) -> str:
+    values = {name: True if value == "" else value for name, value in options.items()}
+    return "".join(f", {name}={value!r}" for name, value in values.items())
+
+
+def _number(options: dict[str, str], name: str) -> str:
+    return f", {name}={float(options[name]):g}" if name in options else ""
+
+
+def _papermill(arguments: Sequence[str], workspace: str | Path, before: Sequence[Sequence[str]]) -> str:
+    words, options = _split(arguments)
+    match words:
+        case ["dataset", "add", name]:
+            made = next((_split(each)[1] for each in before), {})
+            values = {"source": options.get("images", options.get("labels", "")), "dataset": name}
+            values |= {"dataset_type": made["type"]} if "type" in made else {}
+            values |= {"stage": options["stage"].replace("-", "_")} if "stage" in options else {}
+            return _batch("01_datasets", workspace, values, flags={"link": "link" in options})
+        case ["train", name, *settings]:
+            return _batch("03_training", workspace, {"dataset": name, "settings": shlex.join(settings)})
+    return ""
+
+
+def _batch(
+    notebook: str, workspace: str | Path, values: dict[str, str], *, flags: dict[str, bool] | None = None
+) -> str:
+    words = ["papermill", str(NOTEBOOKS / f"{notebook}.ipynb"), f"{notebook}_out.ipynb"]
+    for name, value in {"workspace": str(workspace), **values}.items():
+        words += ["-r", name, value]  # raw: a dataset called 2024 stays text
+    for name, flag in (flags or {}).items():
+        words += ["-y", f"{name}: {str(flag).lower()}"]
+    return shlex.join(words)

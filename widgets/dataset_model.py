@@ -1,0 +1,300 @@
+"""The dataset panel's state and commands: recognise a folder, make a dataset of it, look at what is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from traitlets import Bool, Instance, Tuple, Unicode
+
+from rcg.dataset_types import DATASET_TYPES
+from rcg.datasets import GROUND_TRUTH, PREDICTIONS, Coverage, Dataset
+from rcg.errors import ConfigError, DataError, RcgError
+from rcg.files import read_jsonl
+from rcg.importing import recognise
+from rcg.jobs import Job
+from rcg.readiness import Readiness, validate
+from rcg.types import ImageRecord
+from rcg.workspace import Workspace
+from widgets.base import Message, PanelModel
+from widgets.code import Code, code_of
+from widgets.job_model import JobModel
+from widgets.pictures import figure_html, gallery_html
+
+_COMMON = {"images", "labels", "train", "dataset", "data", "yolo", "coco", "voc", "annotations", "export"}
+_SAMPLES = 8
+_QUARANTINE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What stands in a folder, before anything is copied.
+
+    Attributes:
+        format: "yolo", "coco", "voc", or "images" where there are no labels.
+        reason: Why it was taken for that.
+        images: Images in all.
+        classes: The class names, in their order.
+    """
+
+    format: str
+    reason: str
+    images: int
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a dataset holds, as read from the disk.
+
+    Attributes:
+        name: Its name.
+        type_title: The words for its type.
+        path: Its folder.
+        coverage: Its counts.
+        readiness: Whether it can be trained on.
+        sources: Where its images and labels came from.
+        quarantine: The newest lines that were left out: file, line, reason.
+        quarantined: How many lines were left out in all.
+        pictures: Sample images with their labels, as HTML.
+    """
+
+    name: str
+    type_title: str
+    path: str
+    coverage: Coverage
+    readiness: Readiness
+    sources: tuple[dict[str, Any], ...]
+    quarantine: tuple[tuple[str, str, str], ...]
+    quarantined: int
+    pictures: str
+
+
+class DatasetModel(PanelModel):
+    """Adding a folder to the workspace, and looking at its datasets."""
+
+    path = Unicode("").tag(
+        label="Folder or file", placeholder="/path/to/folder with images and labels",
+        tip="A folder with images (and labels), or a label file; it is only read",
+    )  # fmt: skip
+    labels = Unicode("").tag(
+        label="Labels elsewhere", placeholder="only if the labels are not in the folder above",
+        tip="A label file or folder, where it is not found by itself",
+    )  # fmt: skip
+    name = Unicode("").tag(
+        label="Name", tip="Letters, digits, dots, dashes and underscores", placeholder="vintage-2026"
+    )
+    kind = Unicode("custom").tag(label="Type", tip="What is labelled, and what can be trained on it")
+    stage = Unicode(GROUND_TRUTH).tag(label="The labels are", tip="Made by hand, or found by a model")
+    predictions = Unicode("").tag(
+        label="Predictions' name", tip="Several sets can stand side by side", placeholder="model-a"
+    )
+    link = Bool(False).tag(label="Link the images instead of copying them", tip="The originals must then stay in place")
+    seen = Instance(Seen, allow_none=True)
+    unseen = Instance(Message, allow_none=True)
+    names = Tuple().tag(label="Dataset")
+    dataset = Unicode("").tag(label="Dataset", tip="The dataset to look at")
+    about = Instance(About, allow_none=True)
+
+    def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
+        super().__init__(workspace)
+        self.chosen: Callable[[str], None] | None = None
+        self._proposed = ""
+        self.jobs = JobModel(self.workspace, kinds=("dataset",), ended=self.ended)
+        self.jobs.attach_latest()
+        self.refresh()
+
+    def recognise(self) -> None:
+        """Say what stands at the path, and propose a name and a type for it; nothing is copied or written."""
+        self.seen, self.unseen = None, None
+        if not self.path.strip():
+            return
+        try:
+            images, labels = self._places()
+            found = recognise(images, labels)
+            classes = getattr(found, "labels", None)
+            seen = Seen(
+                format=found.format, reason=found.reason, images=found.total,
+                classes=() if classes is None else tuple(classes.names),
+            )  # fmt: skip
+        except RcgError as error:
+            self.unseen = Message.of(error, trace="")
+            return
+        self._propose(seen)
+        self.seen = seen
+
+    def _places(self) -> tuple[Path | None, Path | None]:
+        """The folder of images and the place of labels that the two fields mean."""
+        given = Path(_clean(self.path)).expanduser().absolute()
+        labels = Path(_clean(self.labels)).expanduser().absolute() if self.labels.strip() else None
+        if not given.exists():
+            parent = next(each for each in given.parents if each.exists())
+            fix = f"check the spelling; {parent} exists"
+            raise DataError("there is no such folder or file", where=given, fix=fix)
+        if self.stage == PREDICTIONS and labels is None:
+            return None, given
+        return (None, given) if given.is_file() else (given, labels)
+
+    def _propose(self, seen: Seen) -> None:
+        if self.name in ("", self._proposed):
+            self.name = self._proposed = self._free_name()
+        if self.name not in self.names:
+            self.kind = proposed_type(seen.classes)
+
+    def _free_name(self) -> str:
+        stem = proposed_name(Path(_clean(self.path)))
+        known = {each.name: each for each in self.workspace.datasets()}
+        if self.stage == PREDICTIONS:
+            return self.dataset or stem
+        for number in range(1, 1000):
+            name = stem if number == 1 else f"{stem}-{number}"
+            if name not in known or not known[name].labels_file().exists():
+                return name
+        return stem
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a dataset of this name already, so that images would be added to it."""
+        return self.name in self.names
+
+    def arguments(self) -> tuple[tuple[str, ...], ...]:
+        """The command lines that do what `add` does."""
+        if not self.path.strip():
+            raise ConfigError("no folder is named", fix="type or paste the path of a folder with images")
+        if not self.name.strip():
+            raise ConfigError("the dataset has no name", fix="type a name, such as vintage-2026")
+        images, labels = self._places()
+        added = ["dataset", "add", self.name]
+        added += [] if images is None else ["--images", str(images)]
+        added += [] if labels is None else ["--labels", str(labels)]
+        if self.stage == PREDICTIONS:
+            added += ["--stage", "predictions"]
+            added += ["--name", self.predictions] if self.predictions.strip() else []
+        added += ["--link"] if self.link else []
+        created = () if self.exists else (("dataset", "create", self.name, "--type", self.kind),)
+        return (*created, tuple(added))
+
+    def code(self) -> Code:
+        """What `add` does, as code."""
+        *before, added = self.arguments()
+        return code_of(added, self.workspace.path, before=before)
+
+    def add(self) -> Job:
+        """Make the dataset where it is new, and add the folder to it in a process of its own.
+
+        Raises:
+            RcgError: If the path, the name or the type cannot be used; nothing is left behind then.
+        """
+        *created, added = self.arguments()
+        if self.seen is None:
+            recognise(*self._places())
+        made = self.workspace.create(self.name, type=self.kind) if created else None
+        try:
+            job = self.jobs.start(added, title=f"adding {Path(_clean(self.path)).name} to {self.name}")
+        except BaseException:
+            if made is not None:
+                _remove_empty(made)
+            raise
+        self.refresh()
+        return job
+
+    def ended(self, job: Job) -> None:
+        """Show the dataset that was added to, and what came of it."""
+        self.refresh()
+        name = job.arguments[2] if len(job.arguments) > 2 else ""
+        if job.state == "done" and name in self.names:
+            self.dataset = name
+            self.message = _told(job)
+        self.look()
+
+    def refresh(self) -> None:
+        """Read which datasets there are."""
+        self.names = tuple(each.name for each in self.workspace.datasets())
+        if self.dataset not in self.names:
+            self.dataset = self.names[0] if self.names else ""
+
+    def look(self) -> None:
+        """Read what the chosen dataset holds."""
+        self.about = about(self.workspace.dataset(self.dataset)) if self.dataset else None
+
+    def poll(self) -> None:
+        """Look at the job."""
+        self.jobs.poll()
+
+    def choose(self) -> None:
+        """Hand the chosen dataset to whoever trains on it."""
+        if self.chosen is not None and self.dataset:
+            self.chosen(self.dataset)
+
+
+def _clean(path: str) -> str:
+    """A path as people paste it: quoted, with blanks around it, or as a file URL."""
+    return path.strip().strip("'\"").removeprefix("file://")
+
+
+def proposed_name(path: Path) -> str:
+    """A dataset's name from a path: the nearest folder whose name says something.
+
+    Example:
+        >>> proposed_name(Path("/scans/Vintage Cards (2026)/images"))
+        'Vintage-Cards-2026'
+    """
+    parts = [path.stem if path.suffix else path.name, *(parent.name for parent in path.parents)]
+    word = next((each for each in parts if each and each.lower() not in _COMMON), "dataset")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", word).strip("-._") or "dataset"
+
+
+def proposed_type(classes: Sequence[str]) -> str:
+    """The dataset type whose schema holds all these classes, the smallest first; else "custom"."""
+    fitting = [each for each in DATASET_TYPES.values() if classes and set(classes) <= set(each.labels)]
+    plain = [each for each in fitting if {"box", "polygon"} <= each.geometry]
+    return min(plain, key=lambda each: len(each.labels)).name if plain else "custom"
+
+
+def _remove_empty(dataset: Dataset) -> None:
+    """Take back a dataset that was made a moment ago and holds nothing."""
+    (dataset.path / "dataset.toml").unlink(missing_ok=True)
+    for folder in (dataset.images, dataset.path):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _told(job: Job) -> Message:
+    found = job.result or {}
+    images = f"{found.get('images', 0):,} images ({found.get('new', 0):,} new)"
+    what = f"{images} and {found.get('annotations', 0):,} annotations are in"
+    notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in found.get("notes", ()))
+    dropped = found.get("dropped", 0)
+    if not dropped:
+        return Message(kind="done", what=what, fix=notes)
+    more = f"{dropped:,} lines or files were left out; they are listed below with file, line and reason. {notes}"
+    return Message(kind="warning", what=what, fix=more.strip())
+
+
+def about(dataset: Dataset) -> About:
+    """Everything that the panel shows of a dataset."""
+    bad = [
+        (str(line["file"]), "" if line["line"] is None else str(line["line"]), str(line["reason"]))
+        for line in read_jsonl(dataset.path / "quarantine.jsonl")
+    ]
+    return About(
+        name=dataset.name,
+        type_title=dataset.type.title,
+        path=str(dataset.path),
+        coverage=dataset.coverage(),
+        readiness=validate(dataset),
+        sources=tuple(dataset.config()["sources"]),
+        quarantine=tuple(bad[-_QUARANTINE:]),
+        quarantined=len(bad),
+        pictures=_pictures(dataset),
+    )
+
+
+def _pictures(dataset: Dataset) -> str:
+    records = dataset.records()
+    shown = [record for record in records if record.annotations] or list(records)
+    chosen: list[ImageRecord] = shown[:: max(1, len(shown) // _SAMPLES)][:_SAMPLES]
+    return gallery_html(figure_html(dataset.images / each.file_name, each, longest=260) for each in chosen)

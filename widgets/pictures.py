@@ -1,0 +1,52 @@
+"""Pictures with their labels drawn in, as the bytes and the HTML that a panel shows."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from rcg.errors import RcgError
+from rcg.images import encode_image, read_image
+from rcg.types import Annotation, ImageRecord
+from widgets.base import Message
+
+
+def picture(
+    image: Path, record: ImageRecord, predictions: Sequence[Annotation] = (), *, longest: int = 900, score: float = 0.5
+) -> bytes:
+    """An image as JPEG with its labels (solid) and predictions (dashed) drawn in.
+
+    Args:
+        image: The image file.
+        record: Its labels.
+        predictions: What was predicted for it.
+        longest: The longer side of the result in pixels.
+        score: The smallest score that is drawn, 0 to 1.
+
+    Raises:
+        RcgError: If the image is missing or cannot be read.
+    """
+    from rcg.review.drawing import draw
+
+    drawn = draw(read_image(image, longest=longest), record, predictions, score=score)
+    return encode_image(drawn, ".jpg", quality=85)
+
+
+def figure_html(image: Path, record: ImageRecord, predictions: Sequence[Annotation] = (), *, longest: int = 340) -> str:
+    """`picture` as a figure with the file's name below; an image that cannot be read says so in its place."""
+    caption = f"<figcaption>{escape(record.file_name)}</figcaption>"
+    try:
+        data = base64.b64encode(picture(image, record, predictions, longest=longest)).decode()
+    except RcgError as error:
+        message = Message.of(error, trace="")
+        return f'<figure class="rcg-bad">{escape(message.what)}{caption}</figure>'
+    name = escape(record.file_name, quote=True)
+    return f'<figure><img src="data:image/jpeg;base64,{data}" alt="{name}">{caption}</figure>'
+
+
+def gallery_html(figures: Iterable[str]) -> str:
+    """Figures side by side; empty for none."""
+    body = "".join(figures)
+    return f'<div class="rcg-pictures">{body}</div>' if body else ""

@@ -1,0 +1,62 @@
+"""The one look of all panels. Colours come from JupyterLab's theme, so that light and dark both read well."""
+
+STYLE = """<style>
+.rcg-panel {
+  --rcg-text: var(--jp-ui-font-color1, #222); --rcg-muted: var(--jp-ui-font-color2, #666);
+  --rcg-line: var(--jp-border-color2, #ccc); --rcg-back: var(--jp-layout-color1, #fff);
+  --rcg-soft: var(--jp-layout-color2, #f3f3f3); --rcg-brand: var(--jp-brand-color1, #1976d2);
+  --rcg-bad: var(--jp-error-color1, #c62828); --rcg-warn: var(--jp-warn-color1, #b26a00);
+  --rcg-good: var(--jp-success-color1, #2e7d32);
+  color: var(--rcg-text); font-family: var(--jp-ui-font-family, sans-serif); font-size: 13px; max-width: 1120px;
+  overflow: visible;
+}
+.rcg-panel .widget-html-content { line-height: 1.45; }
+.rcg-head { display: flex; align-items: baseline; gap: 10px; flex-wrap: wrap; }
+.rcg-head h2 { font-size: 18px; font-weight: 600; margin: 0; color: var(--rcg-text); }
+.rcg-panel a.rcg-link { color: var(--jp-content-link-color, #1976d2); }
+.rcg-muted, .rcg-panel .rcg-muted { color: var(--rcg-muted); }
+.rcg-status { min-height: 20px; color: var(--rcg-muted); }
+.rcg-card { border: 1px solid var(--rcg-line); border-radius: 6px; background: var(--rcg-back); padding: 12px 14px;
+  margin: 0 0 12px 0; overflow: visible; }
+.rcg-card h3, .rcg-title { font-size: 14px; font-weight: 600; margin: 0 0 6px 0; color: var(--rcg-text); }
+.rcg-tag { display: inline-block; padding: 0 8px; border-radius: 9px; border: 1px solid currentColor; font-size: 11px;
+  line-height: 17px; white-space: nowrap; }
+.rcg-good { color: var(--rcg-good); } .rcg-bad { color: var(--rcg-bad); } .rcg-warn { color: var(--rcg-warn); }
+.rcg-brand { color: var(--rcg-brand); }
+.rcg-message { border-left: 4px solid; border-radius: 3px; background: var(--rcg-soft); padding: 7px 12px;
+  margin: 4px 0; }
+.rcg-message b, .rcg-message div { color: var(--rcg-text); }
+.rcg-message .rcg-where { color: var(--rcg-muted); overflow-wrap: anywhere; }
+.rcg-message details { margin-top: 4px; color: var(--rcg-muted); }
+.rcg-panel pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0; padding: 8px 10px; border-radius: 4px;
+  background: var(--rcg-soft); color: var(--rcg-text); font-family: var(--jp-code-font-family, monospace);
+  font-size: 12px; line-height: 1.4; max-height: 260px; overflow-y: auto; }
+.rcg-panel pre.rcg-copy { user-select: all; cursor: copy; }
+.rcg-panel table.rcg-table { border-collapse: collapse; width: auto; margin: 2px 0; font-size: 12px; }
+.rcg-panel table.rcg-table th { text-align: left; font-weight: 600; color: var(--rcg-muted);
+  border-bottom: 1px solid var(--rcg-line); padding: 3px 16px 3px 0; white-space: nowrap; background: none; }
+.rcg-panel table.rcg-table td { text-align: left; border-bottom: 1px solid var(--rcg-line); padding: 3px 16px 3px 0;
+  vertical-align: top; overflow-wrap: anywhere; color: var(--rcg-text); background: none; }
+.rcg-panel table.rcg-table .rcg-number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.rcg-bar { height: 8px; border-radius: 4px; background: var(--jp-layout-color3, #ddd); overflow: hidden;
+  margin: 5px 0; }
+.rcg-bar > div { height: 100%; border-radius: 4px; background: var(--rcg-brand); transition: width 0.3s linear; }
+.rcg-bar.rcg-unknown > div { width: 30%; animation: rcg-slide 1.4s ease-in-out infinite alternate; }
+@keyframes rcg-slide { from { margin-left: 0; } to { margin-left: 70%; } }
+.rcg-spin { display: inline-block; width: 10px; height: 10px; border: 2px solid var(--rcg-line);
+  border-top-color: var(--rcg-brand); border-radius: 50%; animation: rcg-turn 0.8s linear infinite; margin-right: 6px; }
+@keyframes rcg-turn { to { transform: rotate(360deg); } }
+.rcg-facts { display: flex; flex-wrap: wrap; gap: 6px 26px; }
+.rcg-facts div { min-width: 60px; } .rcg-facts b { display: block; font-size: 18px; font-weight: 600; }
+.rcg-pictures { display: flex; flex-wrap: wrap; gap: 10px; }
+.rcg-pictures figure { margin: 0; max-width: 100%; }
+.rcg-pictures img { display: block; max-width: 100%; border-radius: 4px; }
+.rcg-pictures figcaption { font-size: 11px; color: var(--rcg-muted); overflow-wrap: anywhere; max-width: 260px; }
+.rcg-legend { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 11px; margin-left: 52px; }
+.rcg-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 8px; }
+.rcg-help { color: var(--rcg-muted); font-size: 12px; margin: 0 0 4px 134px; }
+.rcg-panel .widget-label { color: var(--rcg-text); }
+.rcg-panel .jupyter-button { border-radius: 4px; }
+.rcg-panel .widget-inline-hbox > .widget-label { text-align: left; }
+.rcg-panel svg text { font-family: var(--jp-ui-font-family, sans-serif); }
+</style>"""

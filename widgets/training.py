@@ -1,0 +1,261 @@
+"""The training panel: choose, start, watch the curves, compare the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+
+from rcg.errors import RcgError
+from rcg.workspace import Workspace
+from widgets.base import Clock, Message
+from widgets.chart import chart
+from widgets.jobbar import JobBar, code_html
+from widgets.kit import Html, Panel, card, choice, empty_html, html_of, message_html, state_html, table_html
+from widgets.training_model import Curves, Row, TrainingModel, defaults, help_texts
+
+_GROUPS = {
+    "Images": (
+        "image_size", "batch_size", "flip", "turn", "scale", "colour", "limit_images", "val_from_train", "unreadable",
+    ),
+    "Learning": (
+        "learning_rate", "backbone_rate", "weight_decay", "warmup_steps", "trainable_layers", "pretrained", "rois",
+    ),
+    "Run": (
+        "profile", "patience", "evaluation_share", "checkpoint_every_s", "keep_best", "seed", "threads", "device",
+        "amp",
+    ),
+}  # fmt: skip
+_MAIN = ("architecture", "budget", "epochs")
+_CHOICES = {
+    "profile": ("full", "smoke"),
+    "pretrained": ("auto", "none"),
+    "unreadable": ("stop", "skip"),
+    "amp": ("False", "True"),
+}
+_OTHER = {"budget": "epochs", "epochs": "budget"}
+
+
+class TrainingPanel(Panel):
+    """The view of a `TrainingModel`."""
+
+    title = "Training"
+    subtitle = "Train a detector, watch it learn, compare runs"
+    model: TrainingModel
+
+    def build(self) -> Sequence[w.Widget]:
+        """Make the form, the job bar, the curves, and the list of runs."""
+        self.job = JobBar(self.model.jobs, inline=self.inline)
+        parts = [self._form(), self.job.box, self._curves(), self._runs()]
+        m = self.model
+        m.observe(self._redraw, "compared")
+        m.observe(self._relook, "run")
+        m.observe(self._other_dataset, "dataset")
+        if m.run:
+            self.read(self._first_look, busy="reading the runs", key="look")
+        if not self.inline:
+            self.clock = Clock(m.watch, every_s=0.4)
+        return parts
+
+    def _first_look(self) -> None:
+        self.model.draw()
+        self.model.look()
+
+    def _form(self) -> w.Widget:
+        m = self.model
+        dataset = choice(m, "dataset", "names", empty="no datasets yet: make one in the dataset panel", width="460px")
+        main = [self._setting(name, width="460px", label=130) for name in _MAIN]
+        groups = [self._group(title, names) for title, names in _GROUPS.items()]
+        wrong = html_of(m, "wrong", message_html)
+        start = self.button("start", "Start training", m.start, busy="starting", style="primary", icon="play")
+        code = w.ToggleButton(description="Copy as code", layout=w.Layout(width="auto"))
+        text = w.HTML()
+        self.controls.update(dataset=dataset, wrong=wrong, code=code, code_text=text)
+
+        def show_code(_: object = None) -> None:
+            text.value = self._code() if code.value else ""
+
+        m.observe(show_code, ["settings", "dataset"])
+        code.observe(show_code, "value")
+        row = w.HBox([start, code], layout=w.Layout(margin="6px 0 0 134px"))
+        return card(dataset, *main, row, wrong, text, *groups, title="Train")
+
+    def _group(self, title: str, names: Sequence[str]) -> w.Widget:
+        fields = [self._setting(name) for name in names if name in defaults()]
+        grid = w.GridBox(
+            fields, layout=w.Layout(grid_template_columns="repeat(auto-fill, minmax(250px, 1fr))", grid_gap="0 18px")
+        )
+        return w.VBox([w.HTML(f'<div class="rcg-title" style="margin-top:8px">{title}</div>'), grid])
+
+    def figure(self) -> Html:
+        """The curves of the compared runs, for a notebook's cell."""
+        self.model.draw()
+        return Html(curves_html(self.model.curves))
+
+    def _setting(self, name: str, *, width: str = "98%", label: int = 118) -> w.Widget:
+        """The control of one setting: empty means its default, which stands in grey."""
+        m, default = self.model, defaults()[name]
+        shared: dict[str, Any] = {
+            "description": name.replace("_", " ").capitalize(), "tooltip": help_texts().get(name, ""),
+            "style": {"description_width": f"{label}px"}, "layout": w.Layout(width=width),
+        }  # fmt: skip
+        if name == "architecture":
+            made: w.Widget = w.Dropdown(options=m.architectures, value="auto", **shared)
+            m.observe(lambda change: _fill(made, change["new"]), "architectures")
+        elif name in _CHOICES:
+            made = w.Dropdown(options=_CHOICES[name], value=str(default), **shared)
+        else:
+            words = {"budget": "15 min, where neither is given", "epochs": "or so many passes"}
+            made = w.Text(placeholder=words.get(name, "auto" if default is None else f"{default}"), **shared)
+        neutral = made.value
+
+        def take(change: dict[str, Any]) -> None:
+            value = change["new"] or ""
+            m.set(name, "" if value == neutral else value)
+            if value and name in _OTHER:
+                self.controls[_OTHER[name]].value = ""
+
+        def show(change: dict[str, Any]) -> None:
+            text = change["new"].get(name, neutral)
+            if made.value.strip() != text:
+                made.value = text
+
+        if m.settings.get(name):
+            made.value = m.settings[name]
+        made.observe(take, "value")
+        m.observe(show, "settings")
+        self.controls[name] = made
+        return made
+
+    def _code(self) -> str:
+        try:
+            return code_html(self.model.code())
+        except RcgError as error:
+            return message_html(Message.of(error, trace=""))
+
+    def _curves(self) -> w.Widget:
+        shown = html_of(self.model, "curves", curves_html)
+        self.controls["curves"] = shown
+        return card(shown, title="Curves")
+
+    def _runs(self) -> w.Widget:
+        m = self.model
+        run = choice(m, "run", "run_names", empty="no runs yet", width="460px")
+        evaluate = self.button(
+            "evaluate", "Evaluate", m.evaluate, busy="starting", tip="The 12 COCO numbers on the test cards"
+        )
+        predict = self.button(
+            "predict", "Predict", m.predict, busy="starting", tip="Store its predictions with the dataset"
+        )
+        resume = self.button("resume", "Resume", m.resume_run, busy="starting", tip="Go on from its last checkpoint")
+        refresh = self.button("refresh", "Read again", self._read_again, busy="reading the runs")
+        compare = w.SelectMultiple(
+            description="Compare", options=m.run_names, value=m.compared, rows=4,
+            style={"description_width": "130px"}, layout=w.Layout(width="460px"),
+            tooltip="Ctrl or Shift chooses several",
+        )  # fmt: skip
+        table, differences = html_of(m, "runs", runs_html), w.HTML()
+        pictures = html_of(m, "pictures", samples_html)
+        self.controls.update(run=run, compare=compare, runs=table, differences=differences, pictures=pictures)
+
+        def fill(_: object = None) -> None:
+            if tuple(compare.options) != m.run_names:
+                compare.options = m.run_names
+            compare.value = tuple(name for name in m.compared if name in m.run_names)
+            differences.value = differences_html([row for row in m.runs if row.name in m.compared])
+            state = next((row.state for row in m.runs if row.name == m.run), "")
+            resume.layout.display = "" if state in ("stopped", "failed", "new") else "none"
+            for each in (evaluate, predict):
+                each.layout.display = "" if m.run else "none"
+
+        compare.observe(lambda change: setattr(m, "compared", tuple(change["new"])), "value")
+        m.observe(fill, ["runs", "run", "compared"])
+        fill()
+        return card(
+            table, w.HBox([run, evaluate, predict, resume, refresh]), compare, differences, pictures, title="Runs"
+        )
+
+    def _read_again(self) -> None:
+        self.model.refresh()
+        self.model.draw()
+        self.model.look()
+
+    def _redraw(self, _: dict[str, Any]) -> None:
+        self.read(self.model.draw, busy="", key="draw")
+
+    def _relook(self, change: dict[str, Any]) -> None:
+        if change["new"] and change["new"] not in self.model.compared:
+            self.model.compared = (change["new"],)
+        if not self.model.jobs.running:
+            self.read(self.model.look, busy="drawing samples", key="look")
+
+    def _other_dataset(self, _: dict[str, Any]) -> None:
+        self.read(self.model.refresh, busy="", key="refresh")
+
+
+def _fill(made: w.Widget, names: Sequence[str]) -> None:
+    value = made.value
+    made.options = names
+    made.value = value if value in names else names[0]
+
+
+def curves_html(curves: Curves) -> str:
+    """Loss beside the validation's AP."""
+    if not (curves.loss or curves.validation):
+        return empty_html(
+            "There is no run yet.", "Choose a dataset and press “Start training”; the curves grow here while it learns."
+        )
+    loss = chart(curves.loss, title="training loss", x_label="step")
+    validation = chart(
+        curves.validation, title="validation AP (0 to 1, higher is better)", x_label="step", y_range=(0.0, 1.0)
+    )
+    return f'<div class="rcg-charts">{loss}{validation}</div>'
+
+
+_SHOWN = ("AP", "AP50", "AP75")
+
+
+def runs_html(rows: Sequence[Row]) -> str:
+    """The list of runs with what each reached."""
+    if not rows:
+        return ""
+    body = [
+        (row.name, Html(state_html(row.state)), row.dataset, row.architecture,
+         *(f"{row.numbers[name]:.3f}" if row.numbers.get(name) is not None else "-" for name in _SHOWN), row.error)
+        for row in rows
+    ]  # fmt: skip
+    return table_html(
+        ["run", "state", "dataset", "architecture", *(f"test {name}" for name in _SHOWN), ""], body, numbers=(4, 5, 6)
+    )
+
+
+def differences_html(rows: Sequence[Row]) -> str:
+    """What the compared runs were told differently."""
+    if len(rows) < 2:
+        return ""
+    keys = sorted({key for row in rows for key in row.config if not isinstance(row.config[key], dict | list)})
+    told = [(key, [str(row.config.get(key, "auto")) for row in rows]) for key in keys]
+    body = [(key, *values) for key, values in told if len(set(values)) > 1]
+    if not body:
+        return '<div class="rcg-help">These runs have the same settings.</div>'
+    table = table_html(["setting", *(row.name for row in rows)], body)
+    return f'<div style="margin-left:134px">{table}</div>'
+
+
+def samples_html(pictures: str) -> str:
+    """Sample predictions under their heading."""
+    if not pictures:
+        return ""
+    key = "labels: solid blue, missed ones red · predictions: dashed green, false ones orange"
+    title = '<div class="rcg-title" style="margin-top:12px">On test images</div>'
+    return f'{title}<div class="rcg-muted">{key}</div>{pictures}'
+
+
+def training_panel(workspace: Workspace | str | Path | None = None, *, inline: bool = False) -> TrainingPanel:
+    """The training panel of a workspace."""
+    return TrainingPanel(TrainingModel(workspace), inline=inline)
+
+
+__all__ = ["TrainingPanel", "training_panel"]

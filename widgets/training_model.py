@@ -1,0 +1,306 @@
+"""The training panel's state and commands: what to train, the run as it goes, the runs side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from traitlets import Dict, Instance, Tuple, Unicode
+
+from rcg.errors import ConfigError, RcgError
+from rcg.jobs import Job
+from rcg.progress import duration
+from rcg.runs import Run
+from rcg.training.config import TrainConfig
+from rcg.workspace import Workspace
+from widgets.base import Message, PanelModel
+from widgets.chart import Series, thin
+from widgets.code import Code, code_of
+from widgets.job_model import JobModel
+from widgets.pictures import figure_html, gallery_html
+
+_SAMPLES = 6
+_MOST_CURVES = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A run in the list.
+
+    Attributes:
+        name: Its name.
+        state: new, running, stopped, done or failed.
+        dataset: What it was trained on.
+        architecture: What was trained.
+        numbers: The COCO numbers of its last evaluation, by name.
+        config: Its configuration.
+        error: Why it failed.
+    """
+
+    name: str
+    state: str
+    dataset: str
+    architecture: str
+    numbers: Mapping[str, float]
+    config: Mapping[str, Any]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """What is drawn of the chosen runs."""
+
+    loss: tuple[Series, ...] = ()
+    validation: tuple[Series, ...] = ()
+
+
+class TrainingModel(PanelModel):
+    """Training on a dataset, and looking at runs; `settings` holds what differs from the defaults, as text."""
+
+    names = Tuple().tag(label="Dataset")
+    dataset = Unicode("").tag(label="Dataset", tip="What to train on")
+    architectures = Tuple(("auto",))
+    settings = Dict()
+    wrong = Instance(Message, allow_none=True)
+    runs = Tuple()
+    run_names = Tuple()
+    run = Unicode("").tag(label="Run", tip="The run to evaluate, predict with, or resume")
+    compared = Tuple().tag(label="Compare", tip="Runs whose curves and settings stand side by side")
+    curves = Instance(Curves, args=())
+    pictures = Unicode("")
+
+    def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
+        super().__init__(workspace)
+        self._drawn: dict[str, tuple[int, dict[str, Series]]] = {}
+        self.jobs = JobModel(self.workspace, kinds=("train", "evaluate", "predict"), ended=self.ended)
+        self.jobs.attach_latest()
+        self.refresh()
+
+    def set(self, name: str, value: object) -> None:
+        """Set one of `TrainConfig`'s settings, as text or as a value; empty or None means its default."""
+        text = "" if value is None else str(value).strip()
+        self.settings = {key: each for key, each in {**self.settings, name: text}.items() if each != ""}
+        self.check()
+
+    def check(self) -> None:
+        """Say what is wrong with the settings, if anything is."""
+        try:
+            self.config()
+        except RcgError as error:
+            self.wrong = Message.of(error, trace="")
+        else:
+            self.wrong = None
+
+    def config(self) -> TrainConfig:
+        """The settings, checked.
+
+        Raises:
+            ConfigError: If one is unknown, of the wrong kind or out of range.
+        """
+        return TrainConfig.parse(self._pairs())
+
+    def _pairs(self) -> list[str]:
+        return [f"{name}={text}" for name, text in self.settings.items()]
+
+    def arguments(self) -> tuple[str, ...]:
+        """The command line that does what `start` does."""
+        if not self.dataset:
+            raise ConfigError("no dataset is chosen", fix="choose one, or make one in the dataset panel")
+        self.config()
+        return ("train", self.dataset, *self._pairs())
+
+    def code(self) -> Code:
+        """What `start` does, as code."""
+        return code_of(self.arguments(), self.workspace.path)
+
+    def start(self) -> Job:
+        """Train in a process of its own.
+
+        Raises:
+            RcgError: If a setting is wrong, there is nothing to train on, or a job still runs here.
+        """
+        arguments = self.arguments()
+        self.workspace.dataset(self.dataset)
+        return self.jobs.start(arguments, title=f"training on {self.dataset}")
+
+    def resume_run(self) -> Job:
+        """Go on with the chosen run from its last checkpoint."""
+        return self.jobs.start(("train", "--resume", self._chosen()), title=f"resuming {self.run}")
+
+    def evaluate(self) -> Job:
+        """Compare the chosen run's predictions with the labels of the test split, in a process of its own."""
+        return self.jobs.start(("evaluate", self._chosen()), title=f"evaluating {self.run}")
+
+    def predict(self) -> Job:
+        """Store the chosen run's predictions with the dataset it was trained on, for the review."""
+        row = next(each for each in self.runs if each.name == self._chosen())
+        return self.jobs.start(("predict", self.run, row.dataset), title=f"predicting with {self.run}")
+
+    def _chosen(self) -> str:
+        if not self.run:
+            raise ConfigError("no run is chosen", fix="train one first")
+        return self.run
+
+    def ended(self, job: Job) -> None:
+        """Show the run that the job worked on."""
+        self.refresh()
+        name = job.notes.get("run") or (job.arguments[1] if job.arguments[0] != "train" else "")
+        if name in self.run_names:
+            self.run = name
+        if job.state == "done":
+            self.message = _told(job, name)
+        self.draw()
+        self.look()
+
+    def refresh(self) -> None:
+        """Read which datasets and runs there are."""
+        datasets = {each.name: each for each in self.workspace.datasets()}
+        self.names = tuple(datasets)
+        if self.dataset not in datasets:
+            self.dataset = self.names[0] if self.names else ""
+        known = datasets[self.dataset].type.architectures if self.dataset else ()
+        self.architectures = ("auto", *known)
+        self.runs = tuple(row_of(run) for run in self.workspace.runs())
+        self.run_names = tuple(row.name for row in self.runs)
+        if self.run not in self.run_names:
+            self.run = self.run_names[0] if self.run_names else ""
+        kept = tuple(name for name in self.compared if name in self.run_names)
+        self.compared = kept or self.run_names[:1]
+
+    def poll(self) -> None:
+        """Look at the job, and at the curves of the run it works on."""
+        self.jobs.poll()
+        job = self.jobs.job
+        if job is not None and self.jobs.running and (name := job.notes.get("run")):
+            if name not in self.run_names:
+                self.refresh()
+            if name != self.run and name in self.run_names:
+                self.run = name
+                self.compared = (name, *(each for each in self.compared if each != name))[:_MOST_CURVES]
+            self.draw()
+
+    def draw(self) -> None:
+        """Read the curves of the compared runs."""
+        chosen = [name for name in self.compared if name in self.run_names] or list(self.run_names[:1])
+        found = {name: self._series(self.workspace.run(name)) for name in chosen[:_MOST_CURVES]}
+        many = len(found) > 1
+        loss = tuple(_named(each["loss"], name if many else "loss") for name, each in found.items())
+        if many:
+            validation = tuple(_named(each["val_ap"], name) for name, each in found.items())
+        else:
+            validation = tuple(
+                _named(each[key], key.removeprefix("val_").upper())
+                for each in found.values()
+                for key in ("val_ap", "val_ap50")
+            )
+        fresh = Curves(loss=loss, validation=validation)
+        if fresh != self.curves:
+            self.curves = fresh
+
+    def _series(self, run: Run) -> dict[str, Series]:
+        """The curves of a run; read again only when its file has grown."""
+        size = run.ticks_path.stat().st_size if run.ticks_path.exists() else 0
+        known = self._drawn.get(run.name)
+        if known is None or known[0] != size:
+            self._drawn[run.name] = known = (size, curves_of(run.ticks()))
+        return known[1]
+
+    def look(self) -> None:
+        """Draw what the chosen run found on some test images."""
+        self.pictures = sample_pictures(self.workspace, self.run) if self.run else ""
+
+    def wait(self, timeout: float | None = None) -> Job:
+        """Wait for the job; raises what it failed with."""
+        job = self.jobs.wait(timeout)
+        self.refresh()
+        return job
+
+
+def row_of(run: Run) -> Row:
+    """What the list says of a run; a run whose files are damaged says so instead of hiding."""
+    try:
+        config, metrics = run.config(), run.metrics() or {}
+    except RcgError as error:
+        return Row(name=run.name, state="failed", dataset="", architecture="", numbers={}, config={}, error=error.what)
+    return Row(
+        name=run.name,
+        state=run.state(),
+        dataset=str(config.get("dataset", "")),
+        architecture=str(config.get("architecture", "")),
+        numbers=dict(metrics.get("numbers", {})),
+        config=config,
+        error=run.error() or "",
+    )
+
+
+def curves_of(ticks: Sequence[Mapping[str, Any]]) -> dict[str, Series]:
+    """Loss at each step, and the validation's AP and AP50, from the records of ticks.jsonl."""
+    points: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ("loss", "val_ap", "val_ap50")}
+    for record in ticks:
+        values = {**record, **(record.get("metrics") or {})}
+        at = values.get("step", values.get("done"))
+        for name, (x, y) in points.items():
+            if at is not None and values.get(name) is not None:
+                x.append(float(at))
+                y.append(float(values[name]))
+    made = {}
+    for name, (x, y) in points.items():
+        across, up = thin(x, y) if name == "loss" else (tuple(x), tuple(y))
+        made[name] = Series(name=name, x=across, y=up, marks=name != "loss")
+    return made
+
+
+def _named(series: Series, name: str) -> Series:
+    return Series(name=name, x=series.x, y=series.y, marks=series.marks)
+
+
+def _told(job: Job, run: str) -> Message:
+    verb, result = job.arguments[0], job.result or {}
+    took = duration((job.ended or job.created) - job.created)
+    if verb == "train":
+        return Message(
+            kind="done", what=f"{run} is trained; it took {took}", fix="Next: Evaluate it on the test cards."
+        )
+    if verb == "evaluate":
+        numbers = result.get("numbers", {})
+        what = f"{run} on the test cards: AP {_number(numbers.get('AP'))}, AP50 {_number(numbers.get('AP50'))}"
+        return Message(kind="done", what=what, fix="Next: Predict, then review the mistakes.")
+    what = f"{result.get('annotations', 0):,} predictions on {result.get('images', 0):,} images stand with the dataset"
+    return Message(kind="done", what=what, fix="Next: open the review panel.")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def sample_pictures(workspace: Workspace, name: str) -> str:
+    """Test images with the labels and what a run found, as HTML; empty before it has predicted."""
+    row = row_of(workspace.run(name))
+    known = {each.name: each for each in workspace.datasets()}
+    dataset = known.get(row.dataset)
+    if dataset is None or name not in dataset.prediction_names():
+        return ""
+    truth = {record.file_name: record for record in dataset.records()}
+    splits = dataset.splits()
+    found = [each for each in dataset.records("predictions", name=name) if splits.of(each.file_name) == "test"]
+    found = found or list(dataset.records("predictions", name=name))
+    chosen = found[:: max(1, len(found) // _SAMPLES)][:_SAMPLES]
+    return gallery_html(
+        figure_html(dataset.images / each.file_name, truth.get(each.file_name, each), each.annotations)
+        for each in chosen
+    )
+
+
+def help_texts() -> dict[str, str]:
+    """What each setting of `TrainConfig` means, from its documentation."""
+    text = (TrainConfig.__doc__ or "").partition("Attributes:")[2]
+    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", text, re.MULTILINE)
+    return {name: re.sub(r"\s+", " ", words) for name, words in found}
+
+
+def defaults() -> dict[str, Any]:
+    """The default of each setting."""
+    return {each.name: each.default for each in fields(TrainConfig)}

@@ -1,0 +1,67 @@
+"""All panels as tabs over one workspace: what one makes, the next one takes up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+
+from rcg.workspace import Workspace
+from widgets.code import NOTEBOOKS
+from widgets.dataset import DatasetPanel, dataset_panel
+from widgets.home import HomePanel, home_panel
+from widgets.kit import Panel
+from widgets.review import ReviewPanel, review_panel
+from widgets.training import TrainingPanel, training_panel
+
+_TRAINING = 2
+
+
+def open_workspace(path: str | Path = "") -> Workspace:
+    """The workspace of a notebook: this folder, else `$RCG_HOME`, else `data` beside the notebooks' folder."""
+    return Workspace(path or os.environ.get("RCG_HOME") or NOTEBOOKS.parent / "data")
+
+
+class Workbench:
+    """Home, datasets, training and review side by side; shown as the last line of a cell.
+
+    Args:
+        workspace: The workspace, or its folder.
+        inline: Do the work of a click where it is clicked; for tests and batches.
+
+    Attributes:
+        home: The home panel.
+        dataset: The dataset panel; "Train on this" opens the training panel on the chosen dataset.
+        training: The training panel.
+        review: The review panel.
+        box: The widget that is shown.
+    """
+
+    def __init__(self, workspace: Workspace | str | Path | None = None, *, inline: bool = False) -> None:
+        place = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
+        self.home: HomePanel = home_panel(place, inline=inline)
+        self.dataset: DatasetPanel = dataset_panel(place, inline=inline)
+        self.training: TrainingPanel = training_panel(place, inline=inline)
+        self.review: ReviewPanel = review_panel(place, inline=inline)
+        self.panels: tuple[Panel, ...] = (self.home, self.dataset, self.training, self.review)
+        self.box = w.Tab([panel.box for panel in self.panels], titles=[panel.title for panel in self.panels])
+        self.dataset.model.chosen = self._train
+        self.box.observe(self._turned, "selected_index")
+
+    def _train(self, name: str) -> None:
+        self.training.model.refresh()
+        self.training.model.dataset = name
+        self.box.selected_index = _TRAINING
+
+    def _turned(self, change: dict[str, Any]) -> None:
+        """A panel that comes to the front reads what the others did."""
+        panel = self.panels[change["new"]]
+        command = panel.model.look if isinstance(panel, ReviewPanel) else panel.model.refresh
+        panel.read(command, busy="", key="turned")
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self.box)  # type: ignore[no-untyped-call]
