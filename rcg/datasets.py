@@ -293,6 +293,7 @@ class Dataset:
                 given.setdefault(cards[record.file_name], record.split)
         wanted, settings = sorted(set(cards.values())), self.settings
         shares = {"val": settings.val_share, "test": settings.test_share}
+        shares["train"] = 1 - sum(shares.values())
         assigned = assign_splits(wanted, seed=settings.split_seed, fractions=shares, given=given, existing=stored)
         return Splits(cards=cards, assigned=assigned)
 

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rcg.annotations import AnnotationSource, open_annotations
+from rcg.annotations.source import Notes
 from rcg.annotations.split import split_of_path
 from rcg.dataset_types import BOX, KEYPOINTS, POLYGON
 from rcg.datasets import GROUND_TRUTH, Dataset
@@ -24,7 +25,7 @@ from rcg.files import append_jsonl, explain, fingerprint
 from rcg.images import list_images, max_pixels, read_size
 from rcg.journal import note
 from rcg.progress import Report, Tick, silent, tracked
-from rcg.types import BadLine, ImageRecord
+from rcg.types import BadLine, ImageRecord, LabelSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,8 @@ class _PlainImages:
     def __init__(self, folder: Path) -> None:
         self.images = folder
         self.reason = "there are images and no label files"
+        self.labels = LabelSet(())
+        self.notes = Notes()
         self._names = list(list_images(folder))
         self.total = len(self._names)
 
@@ -191,16 +194,16 @@ class _Import:
         self.notes: Counter[str] = Counter()
 
     def run(self, report: Report) -> Added:
-        names = getattr(self.source, "labels", None)
         try:
             for record in self.source.records(self.bad, report=report):
                 self._take(record)
         finally:  # also on Cancelled or a full disk: what is in place is entered, so that nothing is lost
             if self.found:
-                self.dataset.learn_classes([] if names is None else names.names)
+                self.dataset.learn_classes(self.source.labels.names)
                 self._enter(report)
         if not self.found:
             raise self._nothing()
+        self.dataset.store_splits()  # only now: half of a source does not tell which splits it leaves out
         quarantine = self._quarantine()
         done = self._result(quarantine)
         self._remember(done)
@@ -233,7 +236,6 @@ class _Import:
             self.dataset.write_records(merged.values())
         if self.stage != GROUND_TRUTH:
             self.dataset.write_records(self.found.values(), stage=self.stage, name=self.name)
-        self.dataset.store_splits()
         report(Tick(task="writing labels", done=1, total=1))
 
     def _nothing(self) -> DataError:
@@ -262,7 +264,7 @@ class _Import:
             quarantine=quarantine,
             format=self.source.format,
             reason=self.source.reason,
-            notes=(*_schema_notes(self.dataset, self.found), *getattr(self.source, "notes", ())),
+            notes=(*_schema_notes(self.dataset, self.found), *self.source.notes.lines()),
         )
 
     def _remember(self, done: Added) -> None:
