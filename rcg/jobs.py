@@ -392,13 +392,14 @@ def finish(
     Args:
         job: The job.
         state: "done", "failed" or "cancelled".
-        result: What it found.
+        result: What it found; a value that JSON does not know, such as a path, is written as its text.
         error: Why it failed; any exception.
         trace: The traceback, where `error` carries none.
     """
     record = {"state": state, "ended": time.time(), "result": result, "error": _told(error, trace)}
     (job.folder / "reserve").unlink(missing_ok=True)
-    files.write_json(job.folder / "state.json", record)
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+    files.write_bytes(job.folder / "state.json", orjson.dumps(record, default=str, option=options))
 
 
 def _told(error: BaseException | None, trace: str | None) -> dict[str, Any] | None:

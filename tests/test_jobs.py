@@ -42,7 +42,7 @@ try:
     for number in tracked(range(begin, 200), task="counting", report=report, every_s=0):
         time.sleep(0.008)
         saved.write_text(str(number + 1))
-    jobs.finish(job, state="done", result={"counted": int(saved.read_text()), "arguments": sys.argv[1:]})
+    jobs.finish(job, state="done", result={"counted": int(saved.read_text()), "arguments": sys.argv[1:], "file": saved})
 except Cancelled:
     jobs.finish(job, state="cancelled")
 except Exception as error:
@@ -80,6 +80,7 @@ def test_a_job_runs_to_its_end_and_tells_what_it_found(place):
     assert job.wait(20).state == "done"
     assert job.result["counted"] == 200
     assert job.result["arguments"] == ["count", "--workspace", str(place)]
+    assert job.result["file"] == str(place / "saved")
     assert (job.tick().task, job.tick().done, job.tick().total) == ("counting", 200, 200)
     assert "counting count []" in job.log()
     assert job.error is None
