@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from rcg.geometry import polygon_area
+from rcg.images import Size
 from rcg.types import Box, Point, Polygon
 
 TOLERANCE = 0.01
@@ -18,7 +19,22 @@ class Unusable(Exception):  # noqa: N818 - it never leaves the readers: they tur
     """An annotation that cannot be used; the text says why, and what would be right."""
 
 
-def box_inside(left: float, top: float, right: float, bottom: float, width: int, height: int) -> tuple[Box, bool]:
+class NoOutline(Unusable):
+    """An outline that encloses nothing."""
+
+
+class NoScore(Unusable):
+    """A prediction without a score."""
+
+    def __init__(self) -> None:
+        super().__init__("a prediction needs a score, this one has none; predict again with scores")
+
+
+class UnknownClass(Unusable):
+    """A class that no name belongs to."""
+
+
+def box_inside(left: float, top: float, right: float, bottom: float, size: Size) -> tuple[Box, bool]:
     """The box between two corners, clipped to the image where it reaches past an edge by rounding.
 
     Args:
@@ -26,8 +42,7 @@ def box_inside(left: float, top: float, right: float, bottom: float, width: int,
         top: Top edge in pixels.
         right: Right edge in pixels.
         bottom: Bottom edge in pixels.
-        width: Pixels across of the image.
-        height: Pixels down of the image.
+        size: The image's.
 
     Returns:
         The box, and whether it was clipped by more than rounding.
@@ -36,56 +51,60 @@ def box_inside(left: float, top: float, right: float, bottom: float, width: int,
         Unusable: If a number is not finite, the box has no area, or it reaches further out than `TOLERANCE`.
 
     Example:
-        >>> box_inside(90.0, 10.0, 100.5, 20.0, 100, 100)
+        >>> box_inside(90.0, 10.0, 100.5, 20.0, Size(100, 100))
         (Box(x=90.0, y=10.0, width=10.0, height=10.0), True)
     """
     if not (math.isfinite(left) and math.isfinite(top) and math.isfinite(right) and math.isfinite(bottom)):
         raise Unusable("a coordinate is not a finite number; write plain numbers")
     if right <= left or bottom <= top:
         raise Unusable(f"the box has no area ({right - left:g} x {bottom - top:g} pixels); draw it again")
+    width, height = size.width, size.height
     if left >= 0 and top >= 0 and right <= width and bottom <= height:
         return Box(left, top, right - left, bottom - top), False
     over = max(-left / width, -top / height, right / width - 1, bottom / height - 1)
     if over > TOLERANCE:
-        raise Unusable(_too_far(over, width, height))
+        raise Unusable(_too_far(over, size))
     left, top, right, bottom = max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))
     if right <= left or bottom <= top:
         raise Unusable("the box lies outside the image; draw it again")
     return Box(left, top, right - left, bottom - top), over > _ROUNDING
 
 
-def _too_far(over: float, width: int, height: int) -> str:
-    return f"it reaches {100 * over:.1f} % past the edge of the {width} x {height} image; up to 1 % is clipped"
+def _too_far(over: float, size: Size) -> str:
+    return (
+        f"it reaches {100 * over:.1f} % past the edge of the {size.width} x {size.height} image; up to 1 % is clipped"
+    )
 
 
-def ring_inside(points: Sequence[Point], width: int, height: int) -> tuple[Polygon, bool]:
+def ring_inside(points: Sequence[Point], size: Size) -> tuple[Polygon, bool]:
     """One closed ring, clipped to the image like `box_inside`; a last point that repeats the first is dropped.
 
     Args:
         points: Corners in pixels.
-        width: Pixels across of the image.
-        height: Pixels down of the image.
+        size: The image's.
 
     Returns:
         The ring, and whether it was clipped by more than rounding.
 
     Raises:
-        Unusable: If it has fewer than three corners, no area, or reaches too far out.
+        NoOutline: If it has fewer than three corners, or no area.
+        Unusable: If a number is not finite, or it reaches too far out.
     """
     if len(points) > 3 and points[0] == points[-1]:
         points = points[:-1]
     if len(points) < 3:
-        raise Unusable(f"an outline needs at least 3 points, this one has {len(points)}")
+        raise NoOutline(f"an outline needs at least 3 points, this one has {len(points)}")
     if not all(math.isfinite(x) and math.isfinite(y) for x, y in points):
         raise Unusable("a coordinate is not a finite number; write plain numbers")
+    width, height = size.width, size.height
     xs, ys = [x for x, _ in points], [y for _, y in points]
     over = max(-min(xs) / width, -min(ys) / height, max(xs) / width - 1, max(ys) / height - 1)
     if over > TOLERANCE:
-        raise Unusable(_too_far(over, width, height))
+        raise Unusable(_too_far(over, size))
     if over > 0:
         points = [(min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))) for x, y in points]
     if polygon_area(points) <= 0:
-        raise Unusable("the outline encloses no area; draw it again")
+        raise NoOutline("the outline encloses no area; draw it again")
     return Polygon(tuple(points)), over > _ROUNDING
 
 
@@ -98,6 +117,3 @@ def score_of(value: float) -> float:
     if not 0 <= value <= 1:
         raise Unusable(f"the score {value:g} is not between 0 and 1")
     return value
-
-
-NEEDS_SCORE = "a prediction needs a score, this one has none; predict again with scores, or read it as ground truth"

@@ -14,9 +14,10 @@ from rcg.annotations.place import Place
 from rcg.annotations.quarantine import Quarantine
 from rcg.annotations.source import AnnotationSource, Reading
 from rcg.errors import ConfigError, DataError, FormatError
-from rcg.progress import Report, duration, silent
+from rcg.progress import Report, Tick, duration, silent
 from rcg.types import BadLine, LabelSet
 
+LOOKING = "looking for images and labels"
 Stage = Literal["ground_truth", "predictions"]
 
 
@@ -96,16 +97,19 @@ def open_annotations(
         raise ConfigError(f"there is no stage {stage!r}", fix="use ground_truth or predictions")
     place = Place(source, images=images, labels=labels, ignore=ignore)
     if format == "auto":
-        chosen, reason = _recognised(place)
+        chosen, reason, place = _recognised(place)
     else:
         chosen, reason = format_named(format), f"{format} was asked for"
     return chosen.open(place, Reading(classes=classes, need_score=stage == "predictions", reason=reason))
 
 
-def _recognised(place: Place) -> tuple[Format, str]:
-    found = [(each, reason) for each in FORMATS.values() if (reason := each.recognise(place)) is not None]
+def _recognised(place: Place) -> tuple[Format, str, Place]:
+    """The one format that fits, why, and where its labels are: there, or beside a folder of images."""
+    found = _fitting(place)
+    if not found and (beside := place.opposite()) is not None and (found := _fitting(beside)):
+        place = beside
     if len(found) == 1:
-        return found[0]
+        return (*found[0], place)
     where = place.file or place.root
     if found:
         what = "; ".join(f"{each.title} ({reason})" for each, reason in found)
@@ -115,6 +119,10 @@ def _recognised(place: Place) -> tuple[Format, str]:
     if place.file is not None:
         raise FormatError(f"this file is no label file of a known format ({known})", where=where, fix="name another")
     raise _nothing(place, known)
+
+
+def _fitting(place: Place) -> list[tuple[Format, str]]:
+    return [(each, reason) for each in FORMATS.values() if (reason := each.recognise(place)) is not None]
 
 
 def _nothing(place: Place, known: str) -> DataError:
@@ -178,18 +186,21 @@ def convert(
     if first_id is not None and to != "coco":
         raise ConfigError(f"{made.title} has no category ids to begin at {first_id}", fix="leave first_id out")
     target = Path(target)
+    if target.is_dir() and not made.folder:
+        raise ConfigError("the target is a folder", where=target, fix=f"name a file, such as {target / 'labels.json'}")
+    report(Tick(task=LOOKING, done=0))
     read = open_annotations(
         source, format=from_, images=images, labels=labels, classes=classes, stage=stage, ignore=target
     )
     names = read.labels if first_id is None else read.labels.renumbered(first_id)
     count, lost, first_lost = Counter[str](), Counter[str](), list[str]()
     with Quarantine(target) as quarantine, made.write(target, names, read.images) as out:
-        for record in read.records(quarantine.add, report=report, jobs=jobs):
-            for loss in out.add(record):
+        for rendered in read.mapped(out.render, quarantine.add, report=report, jobs=jobs):
+            for loss in out.put(rendered):
                 if loss.what not in lost:
                     first_lost.append(f"{loss.file_name}: {loss.what}")
                 lost[loss.what] += loss.count
-            count.update(images=1, annotations=len(record.annotations))
+            count.update(images=1, annotations=rendered.annotations)
         if not count["images"]:
             raise _all_bad(read, quarantine.first)
         if strict and (quarantine.count or lost):

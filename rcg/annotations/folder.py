@@ -8,8 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from rcg.annotations.source import Rendered
 from rcg.errors import DataError
 from rcg.files import explain
+from rcg.types import Loss
 
 MARK = ".rcg"
 
@@ -99,6 +101,14 @@ class AtomicFolder:
                 old.rename(self.path)
             raise
         shutil.rmtree(old, ignore_errors=True)
+
+
+def put_file(folder: AtomicFolder, rendered: Rendered) -> tuple[Loss, ...]:
+    """Write one label file; where another image with other labels has a file of this name, its labels are lost."""
+    if not rendered.name or folder.write(rendered.name, rendered.head):
+        return rendered.losses
+    what = "labels: another image has their file"
+    return (*rendered.losses, Loss(file_name=rendered.file_name, what=what, count=max(1, rendered.annotations)))
 
 
 def _umask() -> int:

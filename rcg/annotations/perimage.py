@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
-from rcg.annotations.checks import Unusable
+from rcg.annotations.checks import NoScore, UnknownClass, Unusable
 from rcg.annotations.parallel import ordered_map
 from rcg.annotations.place import Pairs, image_size
-from rcg.annotations.source import Bad, BadMeter, Notes
+from rcg.annotations.source import CLIPPED, OTHER_KIND, Bad, BadMeter, Notes, no_scores
 from rcg.errors import DataError
 from rcg.images import Size
 from rcg.progress import Report, silent
 from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
 
+Content = TypeVar("Content")
 Entry = TypeVar("Entry")
+Result = TypeVar("Result")
 
-CLIPPED = "labels clipped to the image"
-OTHER_KIND = "images whose name claims another kind"
-OTHER_SIZE = "images with another size than the label file says; the image's own counts"
+Note = Callable[[str, str], None]
+
 NO_IMAGE = "no image belongs to this label file; add the image, or remove the file"
-
-
-class UnknownClass(Unusable):
-    """A class that no name belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +36,28 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Generic[Result]):
     """What reading one image gave.
 
     Attributes:
-        record: The image, or None where it went to quarantine.
+        result: The image, or what was made of it; None where it went to quarantine.
+        annotations: How many annotations it has.
         bad: Lines and files that were left out.
         notes: Kind and example of what is worth telling.
         unknown: How many labels named a class that does not exist.
+        unscored: How many predictions had no score.
     """
 
-    record: ImageRecord | None
+    result: Result | None
+    annotations: int = 0
     bad: tuple[BadLine, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     unknown: int = 0
+    unscored: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PerImageReader(ABC, Generic[Entry]):
+class PerImageReader(ABC, Generic[Content, Entry]):
     """Reads one image with its label file; it is sent to worker processes, so it must pickle.
 
     Attributes:
@@ -74,8 +75,12 @@ class PerImageReader(ABC, Generic[Entry]):
     need_score: bool
 
     @abstractmethod
-    def entries(self, label: str) -> Iterable[Entry]:
-        """The labels in a file, unparsed; raises Unusable where the file as a whole cannot be read."""
+    def content(self, label: str) -> Content:
+        """A label file, opened; raises Unusable where the file as a whole cannot be read."""
+
+    @abstractmethod
+    def entries(self, content: Content) -> Iterable[Entry]:
+        """The labels in it, not yet understood."""
 
     @abstractmethod
     def annotation(self, entry: Entry, size: Size) -> tuple[Annotation, bool]:
@@ -85,22 +90,19 @@ class PerImageReader(ABC, Generic[Entry]):
     def locate(self, label: str, entry: Entry) -> tuple[int | None, str]:
         """Line number and text of a label, for the quarantine."""
 
-    def size(self, item: Item, note: Callable[[str, str], None]) -> Size:
+    def size(self, item: Item, note: Note) -> Size:
         """The image's size; raises Unusable."""
         size, other_kind = image_size(self.images, item.name)
         if other_kind is not None:
             note(OTHER_KIND, f"{item.name} ({other_kind})")
         return size
 
-    def remark(self, label: str, size: Size, note: Callable[[str, str], None]) -> None:
+    def remark(self, label: str, content: Content, size: Size, note: Note) -> None:
         """Note what a label file as a whole gives reason to."""
 
-    def __call__(self, item: Item) -> Outcome:
+    def __call__(self, item: Item) -> Outcome[ImageRecord]:
         """The image's record, and what was left out of it."""
         notes: list[tuple[str, str]] = []
-        bad: list[BadLine] = []
-        found: list[Annotation] = []
-        unknown = 0
 
         def note(kind: str, example: str) -> None:
             notes.append((kind, example))
@@ -108,25 +110,14 @@ class PerImageReader(ABC, Generic[Entry]):
         try:
             size = self.size(item, note)
         except Unusable as error:
-            bad.append(BadLine(file=self.images_shown + item.name, line=None, reason=str(error)))
+            bad = [BadLine(file=self.images_shown + item.name, line=None, reason=str(error))]
             if item.label is not None:
                 bad += self.all_lines(item.label, f"its image {item.name} cannot be read; copy or export it again")
-            return Outcome(None, tuple(bad), tuple(notes))
-        try:
-            for entry in self.entries(item.label) if item.label is not None else ():
-                try:
-                    annotation, clipped = self.annotation(entry, size)
-                except Unusable as error:
-                    bad.append(self._bad(str(item.label), entry, str(error)))
-                    unknown += isinstance(error, UnknownClass)
-                    continue
-                found.append(annotation)
-                if clipped:
-                    note(CLIPPED, f"{self.root_shown}{item.label}")
-            if item.label is not None:
-                self.remark(item.label, size, note)
-        except Unusable as error:
-            bad.append(BadLine(file=f"{self.root_shown}{item.label}", line=None, reason=str(error)))
+            return Outcome(None, bad=tuple(bad), notes=tuple(notes))
+        found: list[Annotation] = []
+        refused: list[tuple[BadLine, Unusable]] = []
+        if item.label is not None:
+            found, refused = self._labels(item.label, size, note)
         record = ImageRecord(
             file_name=item.name,
             width=size.width,
@@ -135,12 +126,45 @@ class PerImageReader(ABC, Generic[Entry]):
             labelled=item.label is not None,
             split=item.split,
         )
-        return Outcome(record, tuple(bad), tuple(notes), unknown)
+        return Outcome(
+            record,
+            annotations=len(found),
+            bad=tuple(line for line, _ in refused),
+            notes=tuple(notes),
+            unknown=sum(isinstance(error, UnknownClass) for _, error in refused),
+            unscored=sum(isinstance(error, NoScore) for _, error in refused),
+        )
+
+    def _labels(self, label: str, size: Size, note: Note) -> tuple[list[Annotation], list[tuple[BadLine, Unusable]]]:
+        """The annotations of a label file, and what was left out of it."""
+        found: list[Annotation] = []
+        refused: list[tuple[BadLine, Unusable]] = []
+        try:
+            content = self._opened(label)
+        except Unusable as error:
+            return [], [(BadLine(file=self.root_shown + label, line=None, reason=str(error)), error)]
+        self.remark(label, content, size, note)
+        for entry in self.entries(content):
+            try:
+                annotation, clipped = self.annotation(entry, size)
+            except Unusable as error:
+                refused.append((self._bad(label, entry, str(error)), error))
+                continue
+            found.append(annotation)
+            if clipped:
+                note(CLIPPED, self.root_shown + label)
+        return found, refused
+
+    def _opened(self, label: str) -> Content:
+        try:
+            return self.content(label)
+        except OSError as error:
+            raise Unusable(f"the label file cannot be read ({error.strerror})") from error
 
     def all_lines(self, label: str, reason: str) -> list[BadLine]:
         """Every label of a file as left out for one reason; the file itself where there is none in it."""
         try:
-            bad = [self._bad(label, entry, reason) for entry in self.entries(label)]
+            bad = [self._bad(label, entry, reason) for entry in self.entries(self._opened(label))]
         except Unusable:
             bad = []
         return bad or [BadLine(file=self.root_shown + label, line=None, reason=reason)]
@@ -150,6 +174,19 @@ class PerImageReader(ABC, Generic[Entry]):
         return BadLine(file=self.root_shown + label, line=line, reason=reason, text=text[:200])
 
 
+@dataclass(frozen=True, slots=True)
+class _Then(Generic[Result]):
+    """A reader with what is done to its records, for a worker process."""
+
+    read: Callable[[Item], Outcome[ImageRecord]]
+    then: Callable[[ImageRecord], Result]
+
+    def __call__(self, item: Item) -> Outcome[Result]:
+        outcome = self.read(item)
+        result = None if outcome.result is None else self.then(outcome.result)
+        return replace(cast("Outcome[Result]", outcome), result=result)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphans:
     """Labels that cannot be used as files: no image belongs to them, or another file speaks for it already."""
@@ -157,7 +194,7 @@ class Orphans:
     files: tuple[str, ...]
     doubled: Mapping[str, str]
 
-    def lines(self, read: PerImageReader[Entry]) -> Iterator[BadLine]:
+    def lines(self, read: PerImageReader[Content, Entry]) -> Iterator[BadLine]:
         """All their labels, for the quarantine."""
         for label in self.files:
             yield from read.all_lines(label, NO_IMAGE)
@@ -166,7 +203,7 @@ class Orphans:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PerImageSource(Generic[Entry]):
+class PerImageSource(Generic[Content, Entry]):
     """Labels in a format with one label file an image; see `AnnotationSource`.
 
     Attributes:
@@ -186,7 +223,7 @@ class PerImageSource(Generic[Entry]):
     images: Path
     labels: LabelSet
     items: Sequence[Item]
-    read: PerImageReader[Entry]
+    read: PerImageReader[Content, Entry]
     orphans: Orphans
     class_hint: str
     notes: Notes = field(default_factory=Notes)
@@ -196,23 +233,35 @@ class PerImageSource(Generic[Entry]):
         """How many images there are."""
         return len(self.items)
 
-    def records(self, bad: Bad, *, report: Report = silent, jobs: int = 1) -> Iterator[ImageRecord]:
+    def records(self, bad: Bad, *, report: Report = silent) -> Iterator[ImageRecord]:
         """The images with their annotations; see `AnnotationSource.records`."""
+        return self._run(self.read, bad, report, jobs=1)
+
+    def mapped(
+        self, then: Callable[[ImageRecord], Result], bad: Bad, *, report: Report = silent, jobs: int = 1
+    ) -> Iterator[Result]:
+        """What `then` makes of each record; see `AnnotationSource.mapped`."""
+        return self._run(_Then(self.read, then), bad, report, jobs=jobs)
+
+    def _run(self, read: Callable[[Item], Outcome[Result]], bad: Bad, report: Report, *, jobs: int) -> Iterator[Result]:
         meter = BadMeter(self.total, report, bad)
         for line in self.orphans.lines(self.read):
             meter.bad(line)
-        read = unknown = 0
-        for outcome in ordered_map(self.read, self.items, jobs=jobs):
+        annotations = unknown = unscored = 0
+        for outcome in ordered_map(read, self.items, jobs=jobs):
             for line in outcome.bad:
                 meter.bad(line)
             for kind, example in outcome.notes:
                 self.notes.add(kind, example)
             unknown += outcome.unknown
-            if outcome.record is not None:
-                read += len(outcome.record.annotations)
-                yield outcome.record
+            unscored += outcome.unscored
+            annotations += outcome.annotations
+            if outcome.result is not None:
+                yield outcome.result
             meter.step()
-        if unknown and not read:
+        if unscored and not annotations:
+            raise no_scores(unscored, self.images)
+        if unknown and not annotations:
             what = f"none of the {unknown:,} labels names one of the {len(self.labels.names)} classes"
             fix = "lengthen the class file, or name the one that belongs to these labels (classes=FILE, --classes FILE)"
             raise DataError(what, where=self.class_hint, fix=fix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -81,7 +81,7 @@ class Place:
             return found
         if _has_image(self.root):
             return self.root
-        if found := _opposite(self.root):
+        if found := _opposite(self.root, LABEL_FOLDERS, IMAGE_FOLDERS, _has_image):
             return found
         what = "there are labels here but no image" if any(self.files.values()) else "there is nothing to read here"
         fix = "name the folder that holds the images (images=DIR, --images DIR)"
@@ -105,18 +105,14 @@ class Place:
         """The other files below `root` by ending (".txt", in lower case), relative to it, sorted."""
         found: dict[str, list[str]] = {}
         root = os.fspath(self.root)
-        skip = None if self.ignore is None else os.fspath(self.ignore)
+        skip = ("", "") if self.ignore is None else os.path.split(self.ignore)
         for base, folders, names in os.walk(root, followlinks=True):
-            folders[:] = [
-                name for name in folders
-                if not name.startswith(".") and name != "__MACOSX" and os.path.abspath(f"{base}/{name}") != skip  # noqa: PTH100
-            ]  # fmt: skip
+            ignored = skip[1] if skip[0] == os.path.abspath(base) else ""  # noqa: PTH100 - a path that is gone is fine
+            folders[:] = [name for name in folders if not name.startswith(".") and name not in ("__MACOSX", ignored)]
             inside = os.path.relpath(base, root).replace(os.sep, "/")
             prefix = "" if inside == "." else f"{inside}/"
             for name in names:
-                if name.startswith(".") or is_image_name(name):
-                    continue
-                if skip is not None and os.path.abspath(f"{base}/{name}") == skip:  # noqa: PTH100
+                if name.startswith(".") or name == ignored or is_image_name(name):
                     continue
                 found.setdefault(os.path.splitext(name)[1].lower(), []).append(prefix + name)  # noqa: PTH122
         return {ending: tuple(sorted(names)) for ending, names in found.items()}
@@ -128,6 +124,20 @@ class Place:
         other = Place(self.source, images=folder, labels=self.root if self._labels_named else None, ignore=self.ignore)
         other.file, other.root = self.file, self.root
         return other
+
+    def pairs(self, labels: Iterable[str]) -> Pairs:
+        """The images of these label files, which are relative to `root`."""
+        inside = os.path.relpath(self.images, self.root).replace(os.sep, "/")
+        return pair(self.image_names, labels, inside="" if inside.startswith(".") else f"{inside}/")
+
+    def opposite(self) -> Place | None:
+        """Where the source is a folder of images, the folder of labels that belongs to it; None if there is none."""
+        if self.file is not None or self._labels_named or not self.source.is_dir():
+            return None
+        folder = _opposite(self.root, IMAGE_FOLDERS, LABEL_FOLDERS, lambda _: True)
+        if folder is None:
+            return None
+        return Place(self.source, images=self._images or self.root, labels=folder, ignore=self.ignore)
 
     def shown(self, path: str | Path) -> str:
         """A path as it is named to the reader: relative to the source where it lies below it."""
@@ -157,15 +167,14 @@ def _conventional(root: Path) -> Path | None:
     return inside[0] if beside or not (others or loose) else None
 
 
-def _opposite(root: Path) -> Path | None:
-    """The images' folder that belongs to a labels' folder: `set/images/train` for `set/labels/train`."""
+def _opposite(root: Path, here: frozenset[str], there: frozenset[str], fits: Callable[[Path], bool]) -> Path | None:
+    """The other half of a set: `set/images/train` for `set/labels/train`, or the other way round."""
     parts = root.absolute().parts
     for at in range(len(parts) - 1, 0, -1):
-        if parts[at].lower() in LABEL_FOLDERS:
-            parent = Path(*parts[:at])
-            for child in sorted(parent.iterdir()):
+        if parts[at].lower() in here:
+            for child in sorted(Path(*parts[:at]).iterdir()):
                 candidate = Path(child, *parts[at + 1 :])
-                if child.name.lower() in IMAGE_FOLDERS and candidate.is_dir() and _has_image(candidate):
+                if child.name.lower() in there and candidate.is_dir() and fits(candidate):
                     return candidate
             return None
     return None
@@ -218,8 +227,14 @@ class Pairs:
     by_name: bool
 
 
-def pair(images: Iterable[str], labels: Iterable[str]) -> Pairs:
+def pair(images: Iterable[str], labels: Iterable[str], *, inside: str = "") -> Pairs:
     """Find the image of each label file: by path, or where no path fits at all, by a name that is there once.
+
+    Args:
+        images: Image files, relative to the images' folder.
+        labels: Label files, relative to the labels' folder.
+        inside: The images' folder as seen from the labels' folder, with a slash at its end; empty where they are one
+            or lie apart. Labels below it are matched by their path from there.
 
     Example:
         >>> pair(["images/a.jpg"], ["labels/a.txt", "labels/b.txt"]).orphans
@@ -229,7 +244,7 @@ def pair(images: Iterable[str], labels: Iterable[str]) -> Pairs:
     by_key: dict[str, list[str]] = {}
     for image in images:
         by_key.setdefault(pairing_key(image, IMAGE_FOLDERS), []).append(image)
-    found = {label: by_key.get(pairing_key(label, LABEL_FOLDERS), []) for label in labels}
+    found = {label: by_key.get(pairing_key(label.removeprefix(inside), LABEL_FOLDERS), []) for label in labels}
     by_name = bool(labels) and not any(found.values())
     if by_name:
         found = _pair_by_name(by_key, labels)
@@ -274,6 +289,8 @@ def image_size(folder: Path, name: str) -> tuple[Size, str | None]:
         Unusable: If it is missing, empty, cut off, no image, or beyond the limit of pixels.
     """
     path = f"{folder}/{name}"
+    if not name.isascii() and "\\ud" in ascii(name):  # lone surrogates stand for bytes that are no UTF-8
+        raise Unusable("the file name is not valid UTF-8; rename the file")
     try:
         size = read_size(path)
     except RcgError as error:

@@ -43,7 +43,13 @@ class Quarantine:
         self.count += 1
         if len(self.first) < _FIRST:
             self.first.append(line)
-        self._out.write(orjson.dumps(asdict(line), option=orjson.OPT_APPEND_NEWLINE))
+        values = asdict(line)
+        try:
+            text = orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
+        except orjson.JSONEncodeError:  # a file name that is not UTF-8
+            values = {key: _printable(value) if isinstance(value, str) else value for key, value in values.items()}
+            text = orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
+        self._out.write(text)
 
     def flush(self) -> None:
         """Bring everything to the disk, so that a full disk shows before the target is replaced."""
@@ -57,3 +63,7 @@ class Quarantine:
         if kind is None and self._out is None:
             self.path.unlink(missing_ok=True)
         self._stack.__exit__(kind, error, trace)
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from rcg.annotations.split import split_of_path
+from rcg.errors import DataError
 from rcg.progress import Report, Tick, silent
 from rcg.types import BadLine, ImageRecord, LabelSet, Loss
 
 Bad = Callable[[BadLine], None]
+Result = TypeVar("Result")
 
 TASK = "reading labels"
+
+CLIPPED = "labels clipped to the image"
+OTHER_KIND = "images whose name claims another kind"
+OTHER_SIZE = "images with another size than the label file says; the image's own counts"
 
 
 class Notes:
@@ -82,27 +88,83 @@ class AnnotationSource(Protocol):
     def notes(self) -> Notes:
         """What was worth telling; complete when all records have been read."""
 
-    def records(self, bad: Bad, *, report: Report = silent, jobs: int = 1) -> Iterator[ImageRecord]:
+    def records(self, bad: Bad, *, report: Report = silent) -> Iterator[ImageRecord]:
         """The images with their annotations, sorted by file name, one at a time.
 
         Args:
             bad: Takes each line or file that is left out.
             report: Where progress goes; `metrics` holds the count of bad lines.
-            jobs: Worker processes, for formats with a label file an image; the result is the same.
 
         Raises:
             Cancelled: If `report` asks for a stop.
             DataError: If every label names a class that does not exist.
         """
 
+    def mapped(
+        self, then: Callable[[ImageRecord], Result], bad: Bad, *, report: Report = silent, jobs: int = 1
+    ) -> Iterator[Result]:
+        """What `then` makes of each record, in the order of `records`.
+
+        Args:
+            then: What to do with a record; with several jobs it must pickle.
+            bad: As in `records`.
+            report: As in `records`.
+            jobs: Worker processes, for formats with a label file an image; the result is the same.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One image as it goes into a target, but for what depends on the images before it.
+
+    Attributes:
+        file_name: The image.
+        image_id: The id it brings along.
+        name: Path in the target folder; empty for a target of one file, or where nothing is to be written.
+        head: The label file, or the image's own entry.
+        parts: The entries of its annotations, in a target of one file.
+        annotations: How many annotations it has.
+        losses: What the format cannot carry of it.
+    """
+
+    file_name: str
+    image_id: int | None = None
+    name: str = ""
+    head: bytes = b""
+    parts: tuple[bytes, ...] = ()
+    annotations: int = 0
+    losses: tuple[Loss, ...] = ()
+
 
 class RecordWriter(Protocol):
-    """Writes records to a target that appears whole when the block ends without an error."""
+    """Writes records to a target that appears whole when the block ends without an error.
+
+    Rendering is apart from writing, so that worker processes can do it.
+    """
+
+    @property
+    def render(self) -> Callable[[ImageRecord], Rendered]:
+        """Turns a record into what is written; pure, and fit to be sent to a worker process."""
+
+    def put(self, rendered: Rendered) -> tuple[Loss, ...]:
+        """Write what was rendered; returns what the format could not carry."""
 
     def __enter__(self) -> Self: ...
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool | None: ...
     def add(self, record: ImageRecord) -> tuple[Loss, ...]:
-        """Write one record; returns what the format could not carry of it."""
+        """Render and put one record."""
+
+
+def unknown_label(label: str, known: Iterable[str], file_name: str) -> DataError:
+    """The error of a writer that meets a label outside its classes."""
+    what = f"the label {label!r} is none of the classes {', '.join(known)}"
+    return DataError(what, where=file_name, fix="add it to the classes")
+
+
+def no_scores(count: int, where: object) -> DataError:
+    """The error when no prediction has a score."""
+    fix = "predict again with scores (ultralytics: save_conf=True), or read the labels as ground truth"
+    return DataError(f"none of the {count:,} predictions has a score", where=where, fix=fix)
 
 
 def losses(record: ImageRecord, carries: frozenset[str]) -> tuple[Loss, ...]:

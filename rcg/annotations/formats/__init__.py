@@ -64,7 +64,7 @@ FORMATS = {
             folder=True,
             recognise=voc.recognise,
             open=voc.open_source,
-            write=lambda path, labels, images: voc_write.VocWriter(path, labels, images=images),
+            write=lambda path, labels, _: voc_write.VocWriter(path, labels),
         ),
     )
 }

@@ -7,24 +7,27 @@ annotation, and one bad element (a NaN, a dangling id) costs only itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from rcg.annotations.checks import NEEDS_SCORE, Unusable, box_inside, ring_inside, score_of
+from rcg.annotations.checks import NoOutline, NoScore, Unusable, box_inside, ring_inside, score_of
 from rcg.annotations.formats.coco_index import Image, Index, Span, id_key
 from rcg.annotations.jsonscan import JsonFile
 from rcg.annotations.place import Place, image_size
-from rcg.annotations.source import Bad, BadMeter, Notes, Reading
+from rcg.annotations.source import CLIPPED, OTHER_KIND, OTHER_SIZE, Bad, BadMeter, Notes, Reading, no_scores
 from rcg.annotations.split import split_of_path
-from rcg.errors import DataError, FormatError
+from rcg.errors import ConfigError, DataError, FormatError
 from rcg.geometry import bounds, polygon_area
+from rcg.images import Size
 from rcg.progress import Report, silent
 from rcg.types import Annotation, BadLine, Box, ImageRecord, Keypoints, LabelSet, Polygon, Rle
 
 _MOST_LOOKED_AT = 2000  # a folder may hold one LabelMe file an image; a COCO file is among the first
+Result = TypeVar("Result")
+
 _FIRST = 50  # file names that are looked for to find the images' folder
 _KNOWN = frozenset(
     {"id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "score", "keypoints", "num_keypoints"}
@@ -87,9 +90,11 @@ def open_source(place: Place, reading: Reading) -> CocoSource:
     results = _is_results(files[0])
     for part, path in enumerate(files):
         if results:
-            _walk_results(index, path, part, place, reading, notes)
+            _walk_results(index, part, path, _truth_of(path, place, reading))
         else:
             index.walk(path, part)
+    for path in index.truths:
+        notes.say(f"image and category ids were looked up in {place.shown(path)}")
     index.finish()
     if not index.images:
         raise DataError("the list of images is empty", where=files[0], fix="export the file again")
@@ -107,18 +112,16 @@ def open_source(place: Place, reading: Reading) -> CocoSource:
     )
 
 
-def _walk_results(index: Index, path: Path, part: int, place: Place, reading: Reading, notes: Notes) -> None:
+def _walk_results(index: Index, part: int, path: Path, truth: Path | None) -> None:
     """Results speak of images by id: these stand in the ground truth, or in the results themselves."""
     index.walk(path, part, images=False)
-    truth = _truth_of(path, place, reading)
     if truth is not None:
         index.walk(truth, part, annotations=False)
-        notes.say(f"image and category ids of {path.name} were looked up in {truth}")
         return
     with JsonFile(path) as file:
         names: dict[str, tuple[Any, str]] = {}
         for _, begin, end in file.walk():
-            value = file.value(begin, end)
+            value = dict(file.value(begin, end))
             name, label = value.get("file_name"), value.get("label", value.get("category_name"))
             if not isinstance(name, str) or not isinstance(label, str):
                 fix = "name the COCO file with the images and categories: classes=FILE, --classes FILE"
@@ -160,7 +163,7 @@ def _categories(index: Index, notes: Notes) -> tuple[LabelSet, dict[tuple[int, s
 
 
 def _find_images(place: Place, index: Index, files: list[Path]) -> tuple[Path, list[Path | None]]:
-    """The common folder of all images, and for each file the folder its names are relative to, None without an image."""
+    """The common folder of all images, and for each file the one its names are relative to; None without images."""
     folders = []
     for part, path in enumerate(files):
         names = [image.name for image in index.images.values() if image.part == part][:_FIRST]
@@ -261,11 +264,20 @@ class CocoSource:
         """How many images there are."""
         return len(self.rows)
 
-    def records(self, bad: Bad, *, report: Report = silent, jobs: int = 1) -> Iterator[ImageRecord]:  # noqa: ARG002 - one file
+    def mapped(
+        self, then: Callable[[ImageRecord], Result], bad: Bad, *, report: Report = silent, jobs: int = 1
+    ) -> Iterator[Result]:
+        """What `then` makes of each record; one file is read by one process, whatever `jobs` says."""
+        if jobs < 1:
+            raise ConfigError(f"jobs={jobs} is no number of processes", fix="give 1 or more")
+        return map(then, self.records(bad, report=report))
+
+    def records(self, bad: Bad, *, report: Report = silent) -> Iterator[ImageRecord]:
         """The images with their annotations; see `AnnotationSource.records`."""
         meter = BadMeter(self.total, report, bad)
         with ExitStack() as stack:
             reader = self.reader
+            reader.found = reader.unscored = 0
             reader.files = [stack.enter_context(JsonFile(path)) for path in reader.index.paths]
             for span, reason in reader.index.bad:
                 meter.bad(reader.bad_line(span, reason))
@@ -274,6 +286,8 @@ class CocoSource:
                 if record is not None:
                     yield record
                 meter.step()
+        if reader.unscored and not reader.found:
+            raise no_scores(reader.unscored, reader.index.paths[0])
         meter.close()
 
 
@@ -288,6 +302,8 @@ class _Reader:
     place: Place
     need_score: bool = field(kw_only=True)
     files: list[JsonFile] = field(default_factory=list)
+    found: int = 0
+    unscored: int = 0
 
     def bad_line(self, span: Span, reason: str) -> BadLine:
         """An element as a line of the quarantine."""
@@ -298,25 +314,25 @@ class _Reader:
     def record(self, row: Row, bad: Bad, notes: Notes) -> ImageRecord | None:
         """One image, or None where it is in the quarantine."""
         try:
-            width, height = self._size(row, notes)
+            size = self._size(row, notes)
         except Unusable as error:
-            shown = self.place.prefix(self.images) + row.name
-            bad(BadLine(file=shown, line=None, reason=str(error)))
+            bad(BadLine(file=self.place.prefix(self.images) + row.name, line=None, reason=str(error)))
             for span in self._spans(row):
-                bad(self.bad_line(span, f"its image {row.name} cannot be read"))
+                bad(self.bad_line(span, f"its image {row.name} cannot be read; copy or export it again"))
             return None
         found = []
         for span in self._spans(row):
-            file = self.files[span.part]
+            value = self.files[span.part].value(span.begin, span.end)
             try:
-                value = file.value(span.begin, span.end)
-                found.append(self._annotation(value, span.part, width, height, notes))
+                found.append(self._annotation(value, span.part, size, notes))
             except Unusable as error:
+                self.unscored += isinstance(error, NoScore)
                 bad(self.bad_line(span, str(error)))
+        self.found += len(found)
         return ImageRecord(
             file_name=row.name,
-            width=width,
-            height=height,
+            width=size.width,
+            height=size.height,
             annotations=tuple(found),
             labelled=row.image.labelled or bool(found),
             image_id=row.image_id,
@@ -327,36 +343,41 @@ class _Reader:
     def _spans(self, row: Row) -> list[Span]:
         return [span for number in row.numbers for span in self.index.spans(number)]
 
-    def _size(self, row: Row, notes: Notes) -> tuple[int, int]:
-        said = row.image.width, row.image.height
+    def _size(self, row: Row, notes: Notes) -> Size:
+        said = Size(row.image.width, row.image.height)
         if self.folders[row.image.part] is None:  # labels without their images: what the file says has to do
-            if min(said) <= 0:
+            if said.width <= 0 or said.height <= 0:
                 raise Unusable("neither the file nor an image says its width and height; name the images' folder")
             notes.add("images that are not there, so their sizes are as the file says", row.name)
             return said
         size, other_kind = image_size(self.images, row.name)
         if other_kind is not None:
-            notes.add("images whose name claims another kind", f"{row.name} ({other_kind})")
-        if min(said) > 0 and said != (size.width, size.height):
-            text = f"{row.name} ({said[0]} x {said[1]} there, {size.width} x {size.height} in the image)"
-            notes.add("images with another size than the label file says; the image's own counts", text)
-        return size.width, size.height
+            notes.add(OTHER_KIND, f"{row.name} ({other_kind})")
+        if said.width > 0 and said.height > 0 and said != size:
+            text = f"{row.name} ({said.width} x {said.height} there, {size.width} x {size.height} in the image)"
+            notes.add(OTHER_SIZE, text)
+        return size
 
-    def _annotation(self, value: dict[str, Any], part: int, width: int, height: int, notes: Notes) -> Annotation:
-        label = self.names.get((part, id_key(value.get("category_id", ""))))
-        if label is None:
-            raise Unusable(f"the category id {value.get('category_id')!r} is none of the file's; add it to categories")
+    def _annotation(self, value: dict[str, Any], part: int, size: Size, notes: Notes) -> Annotation:
         score = value.get("score")
-        if score is None and self.need_score:
-            raise Unusable(NEEDS_SCORE)
         shown = f"annotation {value.get('id', '')} of image {value.get('image_id')}"
-        for key in value.keys() - _KNOWN:
-            notes.add(f"annotations with {key!r}, which RCG does not carry", shown)
         try:
-            polygons, rle, clipped = _outline(value.get("segmentation"), width, height)
-            box, box_clipped = _box(value.get("bbox"), polygons, rle, width, height)
+            label = self.names.get((part, id_key(value["category_id"])))
+            if label is None:
+                raise Unusable(f"the category id {value['category_id']!r} is none of the file's; add it to categories")
+            if score is None and self.need_score:
+                raise NoScore
+            for key in sorted(value.keys() - _KNOWN):
+                notes.add(f"annotations with {key!r}, which RCG does not carry", shown)
+            polygons, clipped, empty = _rings(value.get("segmentation"), size)
+            if empty and not value.get("bbox"):
+                raise Unusable("the outline encloses no area, and there is no bbox; draw it again")
+            if empty:
+                notes.add("outlines that enclose no area, left out; the box was kept", shown)
+            rle = _rle(value.get("segmentation"))
+            box, box_clipped = _box(value.get("bbox"), polygons, rle, size)
             if clipped or box_clipped:
-                notes.add("labels clipped to the image", shown)
+                notes.add(CLIPPED, shown)
             return Annotation(
                 label=label,
                 box=box,
@@ -371,30 +392,43 @@ class _Reader:
             raise Unusable(f"the annotation has not the usual form ({error}); export it again") from error
 
 
-def _outline(value: Any, width: int, height: int) -> tuple[tuple[Polygon, ...], Rle | None, bool]:
-    if isinstance(value, dict):
-        rows, columns = value["size"]
-        counts = value["counts"]
-        return (), Rle(int(rows), int(columns), counts if isinstance(counts, str) else tuple(map(int, counts))), False
-    if not value:
-        return (), None, False
-    rings = [value] if isinstance(value[0], int | float) else value
-    found = [ring_inside(list(zip(ring[::2], ring[1::2], strict=True)), width, height) for ring in rings]
-    return tuple(ring for ring, _ in found), None, any(clipped for _, clipped in found)
+def _rings(value: Any, size: Size) -> tuple[tuple[Polygon, ...], bool, int]:
+    """The outlines, whether one was clipped, and how many enclose nothing."""
+    if not value or isinstance(value, dict):
+        return (), False, 0
+    found: list[Polygon] = []
+    clipped, empty = False, 0
+    for ring in [value] if isinstance(value[0], int | float) else value:
+        try:
+            polygon, moved = ring_inside(list(zip(ring[::2], ring[1::2], strict=True)), size)
+        except NoOutline:
+            empty += 1
+        else:
+            found.append(polygon)
+            clipped |= moved
+    return tuple(found), clipped, empty
 
 
-def _box(value: Any, polygons: tuple[Polygon, ...], rle: Rle | None, width: int, height: int) -> tuple[Box, bool]:
+def _rle(value: Any) -> Rle | None:
+    if not isinstance(value, dict):
+        return None
+    rows, columns = value["size"]
+    counts = value["counts"]
+    return Rle(int(rows), int(columns), counts if isinstance(counts, str) else tuple(map(int, counts)))
+
+
+def _box(value: Any, polygons: tuple[Polygon, ...], rle: Rle | None, size: Size) -> tuple[Box, bool]:
     """The box as given; where it is missing, that of the outline."""
     if value:
         left, top, across, down = (float(number) for number in value)
-        return box_inside(left, top, left + across, top + down, width, height)
+        return box_inside(left, top, left + across, top + down, size)
     if polygons:
         return bounds([point for ring in polygons for point in ring.points]), False
     if rle is not None:
         from pycocotools import mask
 
         left, top, across, down = mask.toBbox(_packed(rle)).tolist()
-        return box_inside(left, top, left + across, top + down, width, height)
+        return box_inside(left, top, left + across, top + down, size)
     raise Unusable("there is neither a bbox nor a segmentation; draw it again")
 
 

@@ -60,6 +60,7 @@ class Index:
     categories: list[tuple[int, Any, str]] = field(default_factory=list)
     keypoints: tuple[str, ...] = ()
     keypoints_differ: bool = False
+    truths: list[Path] = field(default_factory=list)
     bad: list[tuple[Span, str]] = field(default_factory=list)
     _numbers: dict[tuple[int, str], int] = field(default_factory=dict)
     _spans: array[int] = field(default_factory=lambda: array("q"))
@@ -67,15 +68,21 @@ class Index:
     _sorted: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def walk(self, path: Path, part: int, *, images: bool = True, annotations: bool = True) -> None:
-        """Take in one file as part number `part`.
+        """Take in one file as part number `part`; parts come in order.
+
+        Args:
+            path: The file.
+            part: Its number; the ground truth of results has the number of the results.
+            images: Whether to take images and categories.
+            annotations: Whether to take annotations.
 
         Raises:
             FormatError: If the file is cut off.
         """
-        while len(self.paths) <= part:
-            self.paths.append(path)
         if annotations:
-            self.paths[part] = path
+            self.paths.append(path)
+        else:
+            self.truths.append(path)
         with JsonFile(path) as file:
             for key, begin, end in file.walk():
                 span = Span(part, begin, end)
@@ -100,10 +107,13 @@ class Index:
         number = self._number(part, value["id"])
         if number in self.images:
             raise ValueError(f"the image id {value['id']} is there twice; give every image an id of its own")
+        name = str(value["file_name"]).replace("\\", "/")
+        if not name.strip("/.") or "\0" in name:
+            raise ValueError(f"{name!r} is no file name; correct it")
         self.images[number] = Image(
             part,
             value["id"],
-            str(value["file_name"]).replace("\\", "/"),
+            name,
             int(value.get("width") or 0),
             int(value.get("height") or 0),
             value.get("labelled") is not False,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
 import orjson
 
+from rcg.annotations.source import Rendered, unknown_label
 from rcg.errors import DataError
 from rcg.files import atomic
 from rcg.geometry import polygon_area
@@ -45,7 +47,7 @@ class CocoWriter:
     def __init__(self, path: str | Path, labels: LabelSet) -> None:
         self.path = Path(path)
         self.labels = labels
-        self._ids = dict(zip(labels.names, labels.ids, strict=True))
+        self.render = _Render(dict(zip(labels.names, labels.ids, strict=True)))
         self._stack = ExitStack()
         self._out: IO[bytes] = None  # type: ignore[assignment]  # set on entering, like the next one
         self._annotations: IO[bytes] = None  # type: ignore[assignment]
@@ -57,7 +59,7 @@ class CocoWriter:
         self._out = self._stack.enter_context(atomic(self.path))
         self._annotations = self._stack.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
         self._out.write(b'{"info":{"description":"written by RCG"},"licenses":[],\n"categories":[')
-        for number, (name, category) in enumerate(self._ids.items()):
+        for number, (name, category) in enumerate(self.render.ids.items()):
             entry: dict[str, Any] = {"id": category, "name": name, "supercategory": ""}
             if self.labels.keypoints:
                 entry |= {"keypoints": list(self.labels.keypoints), "skeleton": []}
@@ -71,25 +73,20 @@ class CocoWriter:
         Raises:
             DataError: If its id is taken, or a label is none of the classes.
         """
-        image_id = self._image_id(record)
-        entry: dict[str, Any] = {
-            "id": image_id, "file_name": record.file_name, "width": record.width, "height": record.height
-        }  # fmt: skip
-        if not record.labelled:
-            entry["labelled"] = False
-        if record.card is not None:
-            entry["card"] = record.card
-        if record.split is not None:
-            entry["split"] = record.split
-        self._out.write((b",\n" if self._images else b"\n") + orjson.dumps(entry))
+        return self.put(self.render(record))
+
+    def put(self, rendered: Rendered) -> tuple[Loss, ...]:
+        """Write what `render` made, with its numbers."""
+        image_id = self._image_id(rendered)
+        self._out.write(b'%b{"id":%d,%b' % (b",\n" if self._images else b"\n", image_id, rendered.head))
         self._images += 1
-        for annotation in record.annotations:
+        for part in rendered.parts:
+            lead = b",\n" if self._annotated else b"\n"
             self._annotated += 1
-            text = orjson.dumps(self._entry(annotation, image_id, record.file_name))
-            self._annotations.write((b",\n" if self._annotated > 1 else b"\n") + text)
+            self._annotations.write(b'%b{"id":%d,"image_id":%d,%b' % (lead, self._annotated, image_id, part))
         return ()
 
-    def _image_id(self, record: ImageRecord) -> int:
+    def _image_id(self, record: Rendered) -> int:
         if record.image_id is None:
             while self._next in self._taken:
                 self._next += 1
@@ -101,15 +98,49 @@ class CocoWriter:
         self._taken.add(record.image_id)
         return record.image_id
 
-    def _entry(self, annotation: Annotation, image_id: int, file_name: str) -> dict[str, Any]:
-        category = self._ids.get(annotation.label)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool | None:
+        if kind is not None:
+            return self._stack.__exit__(kind, error, trace)
+        with self._stack:
+            self._out.write(b'],\n"annotations":[')
+            self._annotations.seek(0)
+            shutil.copyfileobj(self._annotations, self._out, 1 << 20)
+            self._out.write(b"]}\n")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Render:
+    """Renders a record as COCO's entries without their ids.
+
+    Attributes:
+        ids: Category id by class name.
+    """
+
+    ids: dict[str, int]
+
+    def __call__(self, record: ImageRecord) -> Rendered:
+        entry: dict[str, Any] = {"file_name": record.file_name, "width": record.width, "height": record.height}
+        if not record.labelled:
+            entry["labelled"] = False
+        if record.card is not None:
+            entry["card"] = record.card
+        if record.split is not None:
+            entry["split"] = record.split
+        return Rendered(
+            record.file_name,
+            record.image_id,
+            head=orjson.dumps(entry)[1:],
+            parts=tuple(self._part(annotation, record.file_name) for annotation in record.annotations),
+            annotations=len(record.annotations),
+        )
+
+    def _part(self, annotation: Annotation, file_name: str) -> bytes:
+        category = self.ids.get(annotation.label)
         if category is None:
-            what = f"the label {annotation.label!r} is none of the classes {', '.join(self._ids)}"
-            raise DataError(what, where=file_name, fix="add it to the classes")
+            raise unknown_label(annotation.label, self.ids, file_name)
         box = annotation.box
         entry: dict[str, Any] = {
-            "id": self._annotated,
-            "image_id": image_id,
             "category_id": category,
             "bbox": [box.x, box.y, box.width, box.height],
             "area": _area(annotation),
@@ -122,17 +153,7 @@ class CocoWriter:
             points = annotation.keypoints.points
             entry["keypoints"] = [value for point in points for value in point]
             entry["num_keypoints"] = sum(visibility > 0 for _, _, visibility in points)
-        return entry
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool | None:
-        if kind is not None:
-            return self._stack.__exit__(kind, error, trace)
-        with self._stack:
-            self._out.write(b'],\n"annotations":[')
-            self._annotations.seek(0)
-            shutil.copyfileobj(self._annotations, self._out, 1 << 20)
-            self._out.write(b"]}\n")
-        return None
+        return orjson.dumps(entry)[1:]
 
 
 def _area(annotation: Annotation) -> float:

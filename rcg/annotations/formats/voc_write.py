@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from xml.sax.saxutils import escape
 
-from rcg.annotations.folder import AtomicFolder
-from rcg.annotations.source import losses
-from rcg.errors import DataError
+from rcg.annotations.folder import AtomicFolder, put_file
+from rcg.annotations.source import Rendered, losses, unknown_label
 from rcg.types import Annotation, ImageRecord, LabelSet, Loss
 
 CARRIES: frozenset[str] = frozenset()
@@ -24,13 +24,11 @@ class VocWriter:
     Args:
         path: The folder to make, or to replace if it was written this way before.
         labels: The classes.
-        images: The folder of the images.
     """
 
-    def __init__(self, path: str | Path, labels: LabelSet, *, images: Path) -> None:
+    def __init__(self, path: str | Path, labels: LabelSet) -> None:
         self._folder = AtomicFolder(path, endings=(".xml",))
-        self._names = frozenset(labels.names)
-        self._images = images
+        self.render = _Render(labels.names)
 
     def __enter__(self) -> Self:
         self._folder.__enter__()
@@ -42,21 +40,40 @@ class VocWriter:
         Raises:
             DataError: If a label is none of the classes.
         """
-        lost = losses(record, CARRIES)
-        if not record.labelled and not record.annotations:
-            return lost
-        for annotation in record.annotations:
-            if annotation.label not in self._names:
-                what = f"the label {annotation.label!r} is none of the classes {', '.join(sorted(self._names))}"
-                raise DataError(what, where=record.file_name, fix="add it to the classes")
-        name = f"{os.path.splitext(record.file_name)[0]}.xml"  # noqa: PTH122 - many times faster, once a file
-        if not self._folder.write(name, _xml(record).encode()):
-            count = len(record.annotations)
-            return (*lost, Loss(file_name=record.file_name, what="labels: another image has their file", count=count))
-        return lost
+        return self.put(self.render(record))
+
+    def put(self, rendered: Rendered) -> tuple[Loss, ...]:
+        """Write what `render` made."""
+        return put_file(self._folder, rendered)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._folder.__exit__(kind, error, trace)
+
+
+@dataclass(frozen=True, slots=True)
+class _Render:
+    """Renders a record as XML.
+
+    Attributes:
+        names: The classes.
+    """
+
+    names: tuple[str, ...]
+
+    def __call__(self, record: ImageRecord) -> Rendered:
+        lost = losses(record, CARRIES)
+        if not record.labelled and not record.annotations:
+            return Rendered(record.file_name, losses=lost)
+        for annotation in record.annotations:
+            if annotation.label not in self.names:
+                raise unknown_label(annotation.label, self.names, record.file_name)
+        return Rendered(
+            record.file_name,
+            name=f"{os.path.splitext(record.file_name)[0]}.xml",  # noqa: PTH122 - many times faster, once a file
+            head=_xml(record).encode(),
+            annotations=len(record.annotations),
+            losses=lost,
+        )
 
 
 def _xml(record: ImageRecord) -> str:

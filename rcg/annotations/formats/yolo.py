@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rcg.annotations.checks import NEEDS_SCORE, Unusable, box_inside, ring_inside, score_of
+from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, ring_inside, score_of
 from rcg.annotations.classes import ClassFile, decoded, find_classes
-from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource, UnknownClass
-from rcg.annotations.place import Place, pair
+from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource
+from rcg.annotations.place import Place
 from rcg.annotations.source import Reading
 from rcg.annotations.split import split_of_path
 from rcg.errors import DataError
+from rcg.files import explain
 from rcg.geometry import bounds, polygon_area
 from rcg.images import Size, is_image_name
 from rcg.types import Annotation, Box, Keypoints, LabelSet
@@ -38,12 +39,11 @@ def recognise(place: Place) -> str | None:
             return f"{place.file.name} is a class file of a YOLO set"
         return None
     texts = [name for name in place.files.get(".txt", ()) if not _reserved(name)]
-    for name in texts[:50]:
-        line = _first_line(place.root / name)
-        if line and _looks_like_label(line):
+    for name in texts[:200]:
+        if _looks_like_label(_first_line(place.root / name)):
             return f"{name} holds lines of a class number and fractions"
-    if texts and find_classes(place, None) is not None:
-        return f"a class file stands there, and {len(texts):,} .txt files"
+    if texts and place.has_images and place.pairs(texts).label_of and find_classes(place, None) is not None:
+        return f"{len(texts):,} .txt files are called as images are, and there is a class file"
     return None
 
 
@@ -53,11 +53,11 @@ def _reserved(name: str) -> bool:
 
 
 def _first_line(path: Path) -> str:
-    with path.open("rb") as file:
-        for line in decoded(file.read(4096)).splitlines():
-            if line.strip():
-                return line
-    return ""
+    try:
+        with path.open("rb") as file:
+            return next((line for line in decoded(file.read(4096)).splitlines() if line.strip()), "")
+    except OSError as error:
+        raise explain(error, path) from error
 
 
 def _looks_like_label(line: str) -> bool:
@@ -69,7 +69,7 @@ def _looks_like_label(line: str) -> bool:
     return len(values) >= 5 and values[0] == int(values[0]) and all(-1 <= value <= 2 for value in values[1:5])
 
 
-def open_source(place: Place, reading: Reading) -> PerImageSource[_Line]:
+def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
     """The YOLO labels of a place.
 
     Raises:
@@ -80,7 +80,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[_Line]:
     if given is not None and given.folder is not None:
         place = place.with_images(given.folder)
     names = place.image_names
-    found = pair(names, place.files.get(".txt", ()))
+    found = place.pairs(place.files.get(".txt", ()))
     strays = {name for name in found.orphans if _reserved(name) or not _is_label(place.root / name)}
     orphans = tuple(name for name in found.orphans if name not in strays)
     if not found.label_of and not orphans:
@@ -163,7 +163,7 @@ class _Splits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class YoloReader(PerImageReader[_Line]):
+class YoloReader(PerImageReader[str, _Line]):
     """Reads one image with its lines.
 
     Attributes:
@@ -172,14 +172,18 @@ class YoloReader(PerImageReader[_Line]):
 
     classes: ClassFile
 
-    def entries(self, label: str) -> Iterator[_Line]:
+    def content(self, label: str) -> str:
+        """The text of a label file, its line ends made one kind."""
+        with open(f"{self.root}/{label}", "rb") as file:  # noqa: PTH123 - twice as fast, once a file
+            return decoded(file.read()).replace("\r\n", "\n").replace("\r", "\n")
+
+    def entries(self, content: str) -> Iterator[_Line]:
         """The lines that are not blank, with their numbers."""
-        text = decoded((self.root / label).read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
-        for number, line in enumerate(text.split("\n"), 1):
+        for number, line in enumerate(content.split("\n"), 1):
             if line and not line.isspace():
                 yield number, line
 
-    def locate(self, label: str, entry: _Line) -> tuple[int | None, str]:
+    def locate(self, label: str, entry: _Line) -> tuple[int | None, str]:  # noqa: ARG002 - a line knows its number
         """The line itself."""
         return entry[0], entry[1].strip()
 
@@ -199,14 +203,14 @@ class YoloReader(PerImageReader[_Line]):
             outline = values[1 : 1 + count - count % 2]
             score = values[-1] if count % 2 else None
         if score is None and self.need_score:
-            raise Unusable(NEEDS_SCORE)
+            raise NoScore
         if score is not None:
             score_of(score)
         if len(outline) == 4:
             box, clipped = _box(outline, size)
             return Annotation(label=label, box=box, keypoints=keypoints, score=score), clipped
         corners = [(x * size.width, y * size.height) for x, y in zip(outline[::2], outline[1::2], strict=True)]
-        ring, clipped = ring_inside(corners, size.width, size.height)
+        ring, clipped = ring_inside(corners, size)
         area = polygon_area(ring.points)
         return Annotation(label=label, box=bounds(ring.points), polygons=(ring,), score=score, area=area), clipped
 
@@ -242,7 +246,7 @@ def _box(values: list[float], size: Size) -> tuple[Box, bool]:
     if across <= 0 or down <= 0:
         raise Unusable(f"the box has no area (width {across:g}, height {down:g}); draw it again")
     left, top = (x - across / 2) * size.width, (y - down / 2) * size.height
-    return box_inside(left, top, left + across * size.width, top + down * size.height, size.width, size.height)
+    return box_inside(left, top, left + across * size.width, top + down * size.height, size)
 
 
 def _keypoints(values: list[float], numbers: int, size: Size) -> Keypoints:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import orjson
 
-from rcg.annotations.folder import AtomicFolder
-from rcg.annotations.source import losses
-from rcg.errors import DataError
+from rcg.annotations.folder import AtomicFolder, put_file
+from rcg.annotations.source import Rendered, losses, unknown_label
 from rcg.geometry import bounds
 from rcg.types import Annotation, ImageRecord, LabelSet, Loss, Point, Polygon
 
@@ -33,7 +33,7 @@ class YoloWriter:
         self._folder = AtomicFolder(path, endings=(".txt", ".yaml"))
         self._labels = labels
         self._images = images
-        self._numbers = {name: number for number, name in enumerate(labels.names)}
+        self.render = _Render({name: number for number, name in enumerate(labels.names)}, len(labels.keypoints))
 
     def __enter__(self) -> Self:
         self._folder.__enter__()
@@ -45,34 +45,11 @@ class YoloWriter:
         Raises:
             DataError: If a label is none of the classes.
         """
-        lost = list(losses(record, CARRIES))
-        name = f"labels/{os.path.splitext(record.file_name)[0]}.txt"  # noqa: PTH122 - many times faster, once a file
-        if record.labelled or record.annotations:
-            lines = [self._line(annotation, record) for annotation in record.annotations]
-            if not self._folder.write(name, "".join(lines).encode()):
-                count = len(record.annotations)
-                lost.append(Loss(file_name=record.file_name, what="labels: another image has their file", count=count))
-        moved = sum(_box_differs(annotation) for annotation in record.annotations)
-        return (*lost, Loss(file_name=record.file_name, what="box", count=moved)) if moved else tuple(lost)
+        return self.put(self.render(record))
 
-    def _line(self, annotation: Annotation, record: ImageRecord) -> str:
-        number = self._numbers.get(annotation.label)
-        if number is None:
-            what = f"the label {annotation.label!r} is none of the classes {', '.join(self._numbers)}"
-            raise DataError(what, where=record.file_name, fix="add it to the classes")
-        width, height = record.width, record.height
-        if annotation.polygons and annotation.keypoints is None:
-            values = [value for x, y in joined(annotation.polygons) for value in (x / width, y / height)]
-        else:
-            box = annotation.box
-            values = [(box.x + box.width / 2) / width, (box.y + box.height / 2) / height]
-            values += [box.width / width, box.height / height]
-        if self._labels.keypoints:
-            points = annotation.keypoints.points if annotation.keypoints else ((0, 0, 0),) * len(self._labels.keypoints)
-            values += [value for x, y, visible in points for value in (x / width, y / height, visible)]
-        if annotation.score is not None:
-            values.append(annotation.score)
-        return " ".join([str(number), *(f"{value:.9g}" for value in values)]) + "\n"
+    def put(self, rendered: Rendered) -> tuple[Loss, ...]:
+        """Write what `render` made."""
+        return put_file(self._folder, rendered)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if kind is None:
@@ -88,11 +65,55 @@ class YoloWriter:
             "val: .",
             f"nc: {len(self._labels.names)}",
             "names:",
-            *(f"  {number}: {orjson.dumps(name).decode()}" for name, number in self._numbers.items()),
+            *(f"  {number}: {orjson.dumps(name).decode()}" for name, number in self.render.numbers.items()),
         ]
         if self._labels.keypoints:
             lines.append(f"kpt_shape: [{len(self._labels.keypoints)}, 3]")
         return ("\n".join(lines) + "\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Render:
+    """Renders a record as lines of a label file.
+
+    Attributes:
+        numbers: Class number by name.
+        keypoints: How many keypoints a label has.
+    """
+
+    numbers: dict[str, int]
+    keypoints: int
+
+    def __call__(self, record: ImageRecord) -> Rendered:
+        lost = losses(record, CARRIES)
+        if moved := sum(_box_differs(annotation) for annotation in record.annotations):
+            lost = (*lost, Loss(file_name=record.file_name, what="box", count=moved))
+        if not record.labelled and not record.annotations:
+            return Rendered(record.file_name, losses=lost)
+        return Rendered(
+            record.file_name,
+            name=f"labels/{os.path.splitext(record.file_name)[0]}.txt",  # noqa: PTH122 - many times faster, once a file
+            head="".join([self._line(annotation, record) for annotation in record.annotations]).encode(),
+            annotations=len(record.annotations),
+            losses=lost,
+        )
+
+    def _line(self, annotation: Annotation, record: ImageRecord) -> str:
+        number = self.numbers.get(annotation.label)
+        if number is None:
+            raise unknown_label(annotation.label, self.numbers, record.file_name)
+        width, height, box = record.width, record.height, annotation.box
+        if annotation.polygons and not self.keypoints:
+            values = [value for x, y in joined(annotation.polygons) for value in (x / width, y / height)]
+        else:
+            values = [(box.x + box.width / 2) / width, (box.y + box.height / 2) / height]
+            values += [box.width / width, box.height / height]
+        if self.keypoints:
+            points = annotation.keypoints.points if annotation.keypoints else ((0, 0, 0),) * self.keypoints
+            values += [value for x, y, visible in points for value in (x / width, y / height, visible)]
+        if annotation.score is not None:
+            values.append(annotation.score)
+        return " ".join([str(number), *(f"{value:.9g}" for value in values)]) + "\n"
 
 
 def _box_differs(annotation: Annotation) -> bool:
