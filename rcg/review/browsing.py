@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
 import sys
 import time
 import webbrowser
@@ -18,7 +19,7 @@ from rcg.errors import DataError
 from rcg.progress import Report, Tick, silent
 from rcg.review.building import build, fiftyone_name
 from rcg.review.collecting import collect
-from rcg.review.environment import configure
+from rcg.review.environment import prepare
 from rcg.review.keeper import Service, free_port, join, running
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Browsing:
         dataset: The dataset.
         url: Where the App stands, for a browser on this machine.
         port: The port that it listens on.
-        corrections: The corrections taken so far, oldest first.
+        corrections: The corrections made since it was opened, here or by the operators in the App, oldest first.
         notes: What could not be taken, and anything else the reader should know.
     """
 
@@ -46,6 +47,7 @@ class Browsing:
     _copy: Any
     _app: Service
     _stamp: object
+    _first: int
     corrections: list[Correction] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -64,8 +66,10 @@ class Browsing:
         except DataError as error:
             self._hear(Tick(task=_TASK, done=0, note=f"edits wait in the App: {error.what}"))
             return ()
-        self._stamp = _files(self.dataset)
-        self.corrections += made
+        stamp = _files(self.dataset)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self.corrections[:] = [each for each in self.dataset.corrections() if each.number > self._first]
         return made
 
     def close(self) -> None:
@@ -105,19 +109,21 @@ def open_app(dataset: Dataset, *, port: int | None = None, report: Report = sile
         MissingExtra: If FiftyOne or its database is missing.
         RunError: If the App does not start.
     """
-    fo = configure(dataset.workspace, report=report)
-    report(Tick(task="opening FiftyOne", done=0, note="starting the App, 5 to 20 seconds"))
-    app, note = _start_app(dataset, fo, port)
+    prepare(dataset.workspace, report=report)
+    app, note = _start_app(dataset, port)
     try:
         copy = build(dataset, report=report)
-        report(Tick(task="opening FiftyOne", done=0, note="waiting for the App"))
+        report(Tick(task="opening FiftyOne", done=0, note="waiting for the App, up to 20 seconds"))
         address = dataset.settings.fiftyone_address
         app.wait(lambda number: _answers(address, number), what="FiftyOne's App")
     except BaseException:
         app.leave()
         raise
     url = f"http://{address}:{app.port}/datasets/{fiftyone_name(dataset)}"
-    opened = Browsing(dataset=dataset, url=url, port=app.port, _copy=copy, _app=app, _stamp=_files(dataset))
+    first = max((each.number for each in dataset.corrections()), default=0)
+    opened = Browsing(
+        dataset=dataset, url=url, port=app.port, _copy=copy, _app=app, _stamp=_files(dataset), _first=first
+    )
     if note:
         opened.notes.append(note)
     return opened
@@ -177,7 +183,7 @@ def _watch(opened: Browsing, *, report: Report, poll_s: float, until: Callable[[
         note = " - ".join([said, *opened.notes[max(heard, len(opened.notes) - 1) :]]) if opened.notes[heard:] else note
 
 
-def _start_app(dataset: Dataset, fo: Any, port: int | None) -> tuple[Service, str]:
+def _start_app(dataset: Dataset, port: int | None) -> tuple[Service, str]:
     """The App's server: the one that runs in this workspace, or a new one; and what to say about its port."""
     settings, runs = dataset.settings, dataset.workspace / "fiftyone" / "run"
     address, wanted = settings.fiftyone_address, port or settings.fiftyone_port
@@ -185,7 +191,9 @@ def _start_app(dataset: Dataset, fo: Any, port: int | None) -> tuple[Service, st
     known = running(folder)
     chosen = known["port"] if known else free_port(wanted, address=address)
     note = "" if chosen == wanted else f"port {wanted} is in use, so the App is at {chosen}"
-    server = Path(fo.__file__).parent / "server"
+    # Not imported for it: that takes seconds, in which the server can start.
+    spec = importlib.util.find_spec("fiftyone")
+    server = Path(str(spec and spec.origin)).parent / "server"
 
     def command(number: int) -> list[str]:
         return [sys.executable, "main.py", "--port", str(number), "--address", address]

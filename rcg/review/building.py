@@ -11,11 +11,13 @@ import xxhash
 
 from rcg.progress import Report, silent, tracked
 from rcg.review import comparing
-from rcg.review.collecting import collect_view, lock_of
+from rcg.review.collecting import classes_of, collect_view, lock_of
+from rcg.review.database import explained
 from rcg.review.environment import configure
 from rcg.review.keeper import waiting
 from rcg.review.labels import (
     BASE,
+    CORRECTED,
     EDITABLE,
     GROUND_TRUTH,
     STATE,
@@ -30,7 +32,7 @@ from rcg.types import ImageRecord
 if TYPE_CHECKING:
     from rcg.datasets import Dataset
 
-_VERSION = 1
+_VERSION = 2
 _BATCH = 200
 _FACTS = ("file_name", "card", "split", "labelled", "corrections", BASE, STATE)
 
@@ -91,19 +93,19 @@ def build(dataset: Dataset, *, report: Report = silent) -> Any:
         Cancelled: If the sink asks for a stop; the next call goes on from there.
     """
     fo = configure(dataset.workspace, report=report)
-    with waiting(lock_of(dataset)):
+    with waiting(lock_of(dataset)), explained():
         target = _opened(fo, dataset)
         collect_view(target, target, dataset, report=report)
         fields = field_names(dataset.prediction_names())
         items = read_items(dataset, fields)
         states = {item.record.file_name: item.state() for item in items}
-        stamp = _mark((sorted(states.items()), dataset.labels, fields, str(dataset.images)))
+        stamp = _mark((sorted(states.items()), classes_of(dataset), fields, str(dataset.images)))
         info = dict(target.info["rcg"])
         if info.get("stamp") != stamp:
             info["stamp"] = None
             _note(target, info)
             touched = _write_samples(fo, target, dataset, items=items, states=states, fields=fields, report=report)
-            _set_schemas(target, dataset.labels.names)
+            _set_schemas(target, classes_of(dataset))
             info["evaluated"] = comparing.evaluate(
                 fo, target, fields=fields, items=items, earlier=info["evaluated"], touched=touched, report=report
             )
@@ -251,22 +253,23 @@ def _set_schemas(target: Any, labels: Sequence[str]) -> None:
     schemas = {}
     for field in EDITABLE:
         schema = target.generate_label_schemas(field, scan_samples=False)
-        few = len(labels) <= 5
-        schemas[field] = {**schema, "classes": list(labels), "component": "radio" if few else "dropdown"}
-        if not labels:  # the App then asks for the class as text
-            schemas[field] = schema
+        schema["attributes"] = [each for each in schema["attributes"] if each["name"] == "id"]
+        if labels:  # without any the App asks for the class as text
+            schema |= {"classes": list(labels), "component": "radio" if len(labels) <= 5 else "dropdown"}
+        schemas[field] = schema
     target.set_label_schemas(schemas)
     target.activate_label_schemas(list(EDITABLE))
 
 
 def _arrange(fo: Any, target: Any) -> None:
-    """Fold RCG's own bookkeeping away in the App's side bar, and show labels and predictions in the grid."""
+    """Fold RCG's own bookkeeping away in the App's side bar, and show labels and predictions."""
     own = [BASE, STATE]
     groups = fo.DatasetAppConfig.default_sidebar_groups(target)
     for group in groups:
         group.paths = [path for path in group.paths if path not in own]
     groups.append(fo.SidebarGroupDocument(name="rcg", paths=own, expanded=False))
     target.app_config.sidebar_groups = groups
-    shown = [path for path in target.get_field_schema() if path.startswith((GROUND_TRUTH, "pred_"))]
+    # The Annotate tab edits only what the Explore tab shows.
+    shown = [path for path in target.get_field_schema() if path.startswith((GROUND_TRUTH, CORRECTED, "pred_"))]
     target.app_config.active_fields = fo.ActiveFields(paths=shown)
     target.save()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from rcg.errors import DataError
 from rcg.files import Lock
 from rcg.progress import Report, Tick, silent
 from rcg.review.changes import find_changes
+from rcg.review.database import explained
 from rcg.review.keeper import waiting
 from rcg.review.labels import BASE, read_shapes
 from rcg.review.shapes import decode_base, encode_base
@@ -46,7 +47,7 @@ def collect(
     Returns:
         The corrections made.
     """
-    with waiting(lock_of(dataset)):
+    with waiting(lock_of(dataset)), explained():
         view = fiftyone_dataset if only is None else fiftyone_dataset.select(list(only))
         return collect_view(fiftyone_dataset, view, dataset, report=report)
 
@@ -59,7 +60,7 @@ def collect_view(
     bases: dict[str, str] = {}
     edited = [(key, *rest) for key, rest in read_shapes(view).items() if _differs(*rest[1:])]
     records = {record.file_name: record for record in dataset.records()} if edited else {}
-    labels = dataset.labels.names if edited else ()
+    labels = classes_of(dataset) if edited else ()
     try:
         for done, (key, name, text, now) in enumerate(edited):
             report(Tick(task=_TASK, done=done, total=len(edited)))
@@ -78,11 +79,28 @@ def collect_view(
             for reason in changes.skipped.values():
                 report(Tick(task=_TASK, done=done, total=len(edited), note=f"not taken, {name}: {reason}"))
     finally:
-        if bases:
-            fiftyone_dataset.set_values(BASE, bases, key_field="id")
+        _write_bases(fiftyone_dataset, bases)
     if edited:
         report(Tick(task=_TASK, done=len(edited), total=len(edited), metrics={"corrections": len(made)}))
     return tuple(made)
+
+
+def _write_bases(fiftyone_dataset: Any, bases: Mapping[str, str]) -> None:
+    """Store new snapshots without touching the samples' time of change.
+
+    The App refuses an edit of an open sample that was changed behind its back, and `set_values` would count as that.
+    """
+    if bases:
+        from bson import ObjectId
+        from pymongo import UpdateOne
+
+        changes = [UpdateOne({"_id": ObjectId(key)}, {"$set": {BASE: text}}) for key, text in bases.items()]
+        fiftyone_dataset._sample_collection.bulk_write(changes)  # noqa: SLF001 - see above
+
+
+def classes_of(dataset: Dataset) -> tuple[str, ...]:
+    """The classes that a label may have: those the dataset has, then the others of its type's schema."""
+    return tuple(dict.fromkeys([*dataset.labels.names, *dataset.type.labels]))
 
 
 def _differs(text: str, now: dict[str, Any]) -> bool:

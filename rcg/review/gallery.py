@@ -160,7 +160,7 @@ def _match(
     hits, false = [], []
     for row, prediction in zip(overlap, ranked, strict=True):
         allowed = np.where(free, row, -1.0)
-        at = int(allowed.argmax()) if single else -1
+        at = len(single) - 1 - int(allowed[::-1].argmax()) if single else -1  # of equals the last, as COCO
         if at >= 0 and allowed[at] >= iou:
             free[at] = False
             hits.append((single[at], prediction))

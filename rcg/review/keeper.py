@@ -44,8 +44,14 @@ class Service:
     folder: Path
     port: int
 
-    def wait(self, ready: Callable[[int], bool], *, what: str, timeout_s: float = 60.0) -> None:
+    def wait(self, ready: Callable[[int], bool], *, what: str, fix: str | None = None, timeout_s: float = 60.0) -> None:
         """Wait until `ready(port)` holds.
+
+        Args:
+            ready: Whether it answers on that port.
+            what: The words for it in an error.
+            fix: What mends it if it does not start.
+            timeout_s: Seconds to wait at most.
 
         Raises:
             RunError: If the service ends or does not answer in time; it quotes the end of its log.
@@ -55,8 +61,9 @@ class Service:
             ended = running(self.folder) is None
             if ended or time.monotonic() > until:
                 how = "ended at once" if ended else f"did not answer within {timeout_s:.0f} s"
-                fix = f"look into {self.folder / 'log.txt'}; free memory or disk space if they are short, then repeat"
-                raise RunError(f"{what} {how}: {_last_line(self.folder)}", where=self.folder, fix=fix)
+                fix = fix or "free memory or disk space if they are short, then repeat"
+                where = self.folder / "log.txt"
+                raise RunError(f"{what} {how}: {_last_line(self.folder)}", where=where, fix=fix)
             time.sleep(0.05)
 
     def leave(self) -> None:
@@ -168,9 +175,11 @@ def _start_keeper(folder: Path, environment: dict[str, str]) -> None:
     threading.Thread(target=keeper.wait, daemon=True, name="keeper").start()  # takes its exit status: no zombie stays
     until = time.monotonic() + 20
     while not (folder / "service.json").exists():
-        if keeper.poll() is not None or time.monotonic() > until:
-            fix = f"look into {folder / 'log.txt'}"
-            raise RunError(f"the service did not start: {_last_line(folder)}", where=folder, fix=fix)
+        if keeper.poll() or time.monotonic() > until:
+            where = folder / "log.txt"
+            raise RunError(
+                f"the service did not start: {_last_line(folder)}", where=where, fix="mend that, then repeat"
+            )
         time.sleep(0.02)
 
 
@@ -223,5 +232,20 @@ def keep(folder: Path) -> None:
                     _end(child)
 
 
+def _step_aside(folder: Path) -> None:
+    """Go on as an orphan, so that whoever ends the first user's children does not end what others use too.
+
+    The process that was started waits for the service's first word and passes on whether it came.
+    """
+    if not hasattr(os, "fork") or not (child := os.fork()):
+        return
+    while not (folder / "service.json").exists():
+        if os.waitpid(child, os.WNOHANG)[0]:
+            os._exit(1)
+        time.sleep(0.02)
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    _step_aside(Path(sys.argv[1]))
     keep(Path(sys.argv[1]))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from rcg.review.shapes import BOX, OUTLINE, Shape, encode_base
+from rcg.review.shapes import BOX, OUTLINE, Shape, encode_base, kept_ids
 from rcg.types import Annotation, ImageRecord
 
 GROUND_TRUTH, CORRECTED = "ground_truth", "corrected"
@@ -17,17 +17,22 @@ BASE, STATE = "rcg_base", "rcg_state"
 EDITABLE = (CORRECTED, CORRECTED + OUTLINES)
 
 
-def truth_values(fo: Any, record: ImageRecord) -> dict[str, Any]:
+def truth_values(fo: Any, record: ImageRecord, *, old: Mapping[str, Shape] | None = None) -> dict[str, Any]:
     """The fields of an image's labels: as they are, and the copy that the App may edit with its snapshot.
 
     In the copy an annotation stands once, as an outline if it has one and as a box if not.
+
+    Args:
+        fo: The module fiftyone.
+        record: The image and its labels.
+        old: The shapes that stood in the copy, by id; labels that stay keep their id.
     """
     boxes: list[Any] = []
     outlines: list[Any] = []
     base = {}
-    for annotation in record.annotations:
-        shape = Shape.of(annotation, record.width, record.height)
-        label = _label(fo, shape)
+    shapes = [Shape.of(annotation, record.width, record.height) for annotation in record.annotations]
+    for shape, key in zip(shapes, kept_ids(old or {}, shapes), strict=True):
+        label = _label(fo, shape, **({} if key is None else {"id": key}))
         base[label.id] = shape
         (outlines if shape.kind == OUTLINE else boxes).append(label)
     return {
@@ -44,7 +49,7 @@ def stage_values(fo: Any, field: str, record: ImageRecord) -> dict[str, Any]:
     values: dict[str, Any] = {field: fo.Detections(detections=[_box(fo, each, record) for each in record.annotations])}
     outlined = [each for each in record.annotations if each.polygons]
     if outlined:
-        lines = [_label(fo, Shape.of(each, width, height), score=each.score) for each in outlined]
+        lines = [_label(fo, Shape.of(each, width, height), confidence=each.score) for each in outlined]
         values[field + OUTLINES] = fo.Polylines(polylines=lines)
     pointed = [each for each in record.annotations if each.keypoints is not None]
     if pointed:
@@ -92,11 +97,11 @@ def read_shapes(view: Any) -> dict[str, tuple[str, str, dict[str, Shape]]]:
     return found
 
 
-def _label(fo: Any, shape: Shape, *, score: float | None = None) -> Any:
+def _label(fo: Any, shape: Shape, **more: Any) -> Any:
     if shape.kind == BOX:
-        return fo.Detection(label=shape.label, bounding_box=list(shape.rings[0]), confidence=score)
+        return fo.Detection(label=shape.label, bounding_box=list(shape.rings[0]), **more)
     points = [list(zip(ring[::2], ring[1::2], strict=True)) for ring in shape.rings]
-    return fo.Polyline(label=shape.label, points=points, closed=True, filled=False, confidence=score)
+    return fo.Polyline(label=shape.label, points=points, closed=True, filled=False, **more)
 
 
 def _box(fo: Any, annotation: Annotation, record: ImageRecord) -> Any:

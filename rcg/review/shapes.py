@@ -124,6 +124,26 @@ def _pixels(fraction: float, size: int, known: Sequence[float]) -> float:
     return round(fraction * size, _DIGITS)
 
 
+def kept_ids(old: Mapping[str, Shape], new: Sequence[Shape]) -> list[str | None]:
+    """Ids for shapes that take the place of others: the same shape keeps its id, a moved one the id of its like.
+
+    The App has the ids in hand while a sample is open in it; a label that stays the same label must not lose its own.
+
+    Example:
+        >>> box = Shape(label="card", kind="box", rings=((0.0, 0.0, 0.5, 0.5),))
+        >>> kept_ids({"a": box}, [box, box])
+        ['a', None]
+    """
+    free = dict(old)
+    ids: list[str | None] = [None] * len(new)
+    for alike in (Shape.equals, lambda a, b: (a.label, a.kind) == (b.label, b.kind)):
+        for at, shape in enumerate(new):
+            if ids[at] is None:
+                ids[at] = next((key for key, known in free.items() if alike(known, shape)), None)
+                free.pop(ids[at] or "", None)
+    return ids
+
+
 def field_names(predictions: Sequence[str]) -> dict[str, str]:
     """The FiftyOne field of each set of predictions: `pred_` and its name, in letters, digits and underscores.
 
