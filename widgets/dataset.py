@@ -113,7 +113,7 @@ class DatasetPanel(Panel):
             ready = m.about is not None and m.about.readiness.verdict != "stop"
             train.layout.display = "" if m.chosen is not None and ready else "none"
 
-        m.observe(fill, "about")
+        m.observe(fill, ["about", "chosen"])
         return card(w.HBox([dataset, refresh, train]), shown, title="Look at a dataset")
 
     def _read_again(self) -> None:

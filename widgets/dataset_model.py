@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any as Anything
 
-from traitlets import Bool, Instance, Tuple, Unicode
+from traitlets import Any, Bool, Instance, Tuple, Unicode
 
-from rcg.dataset_types import DATASET_TYPES
+from rcg.dataset_types import BOX, DATASET_TYPES, POLYGON
 from rcg.datasets import GROUND_TRUTH, PREDICTIONS, Coverage, Dataset
 from rcg.errors import ConfigError, DataError, RcgError
 from rcg.files import read_jsonl
@@ -67,7 +67,7 @@ class About:
     path: str
     coverage: Coverage
     readiness: Readiness
-    sources: tuple[dict[str, Any], ...]
+    sources: tuple[dict[str, Anything], ...]
     quarantine: tuple[tuple[str, str, str], ...]
     quarantined: int
     pictures: str
@@ -98,10 +98,10 @@ class DatasetModel(PanelModel):
     names = Tuple().tag(label="Dataset")
     dataset = Unicode("").tag(label="Dataset", tip="The dataset to look at")
     about = Instance(About, allow_none=True)
+    chosen = Any(None, allow_none=True)  # called with the name of the dataset that is to be trained on
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         super().__init__(workspace)
-        self.chosen: Callable[[str], None] | None = None
         self._proposed = ""
         self.jobs = JobModel(self.workspace, kinds=("dataset",), ended=self.ended)
         self.jobs.attach_latest()
@@ -114,7 +114,7 @@ class DatasetModel(PanelModel):
             return
         try:
             images, labels = self._places()
-            found = recognise(images, labels)
+            found = recognise(images, labels, stage=self.stage)
             classes = getattr(found, "labels", None)
             seen = Seen(
                 format=found.format, reason=found.reason, images=found.total,
@@ -190,7 +190,7 @@ class DatasetModel(PanelModel):
         """
         *created, added = self.arguments()
         if self.seen is None:
-            recognise(*self._places())
+            recognise(*self._places(), stage=self.stage)
         made = self.workspace.create(self.name, type=self.kind) if created else None
         try:
             job = self.jobs.start(added, title=f"adding {Path(_clean(self.path)).name} to {self.name}")
@@ -249,9 +249,10 @@ def proposed_name(path: Path) -> str:
 
 def proposed_type(classes: Sequence[str]) -> str:
     """The dataset type whose schema holds all these classes, the smallest first; else "custom"."""
-    fitting = [each for each in DATASET_TYPES.values() if classes and set(classes) <= set(each.labels)]
-    plain = [each for each in fitting if {"box", "polygon"} <= each.geometry]
-    return min(plain, key=lambda each: len(each.labels)).name if plain else "custom"
+    telling = set(classes) - {"card"}  # every photo shows a card: that alone says nothing
+    fitting = [each for each in DATASET_TYPES.values() if telling and set(classes) <= set(each.labels)]
+    drawn = [each for each in fitting if each.geometry & {BOX, POLYGON}]
+    return min(drawn, key=lambda each: len(each.labels)).name if drawn else "custom"
 
 
 def _remove_empty(dataset: Dataset) -> None:

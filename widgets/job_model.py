@@ -15,7 +15,8 @@ from rcg.progress import Meter, duration
 from rcg.workspace import Workspace
 from widgets.base import Message
 
-_SILENT_S = 5.0
+SILENT_S = 5.0  # without a heartbeat for so long, the bar says so
+LIVE = ("running", "starting", "stopping")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +67,9 @@ class Snapshot:
             parts.append(f"{self.rate:,.2g}/s" if self.rate < 10 else f"{self.rate:,.0f}/s")
         if self.eta_s is not None and self.state == "running":
             parts.append(f"{duration(self.eta_s)} left")
-        word = "running for" if self.state in ("running", "starting", "stopping") else "took"
+        word = "running for" if self.state in LIVE else "took"
         parts.append(f"{word} {duration(int(self.elapsed_s))}")
-        if self.silent_s > _SILENT_S:
+        if self.silent_s > SILENT_S:
             parts.append(f"no sign of life for {duration(int(self.silent_s))}")
         return " · ".join(parts)
 
@@ -132,7 +133,7 @@ class JobModel(HasTraits):
     @property
     def running(self) -> bool:
         """Whether a job is under way."""
-        return self.shown is not None and self.shown.state in ("running", "starting", "stopping")
+        return self.shown is not None and self.shown.state in LIVE
 
     def start(self, arguments: Sequence[str], *, title: str) -> Job:
         """Start a job and watch it.

@@ -9,7 +9,7 @@ import ipywidgets as w
 from rcg.jobs import Job
 from widgets.base import Message, Worker
 from widgets.code import Code, code_of
-from widgets.job_model import JobModel, Snapshot
+from widgets.job_model import LIVE, SILENT_S, JobModel, Snapshot
 from widgets.kit import html_of, message_html, state_html
 
 
@@ -18,7 +18,7 @@ def bar_html(shown: Snapshot | None) -> str:
     if shown is None:
         return ""
     share = shown.fraction
-    live = shown.state in ("running", "starting", "stopping")
+    live = shown.state in LIVE
     if share is None and live:
         bar = '<div class="rcg-bar rcg-unknown" role="progressbar"><div></div></div>'
     else:
@@ -35,11 +35,13 @@ def bar_html(shown: Snapshot | None) -> str:
     )
 
 
-def title_html(job: Job | None, shown: Snapshot | None) -> str:
-    """The job's title and state."""
+def title_html(job: Job | None, shown: Snapshot | None, *, beat: int = 0) -> str:
+    """The job's title and state, and a dot that pulses as long as its process gives signs of life."""
     if job is None or shown is None:
         return ""
-    return f'<b class="rcg-job-title">{escape(job.title)}</b> &nbsp; {state_html(shown.state)}'
+    live = shown.state in LIVE and shown.silent_s < SILENT_S
+    dot = f'<span class="rcg-beat rcg-beat{beat % 2}" title="the process is alive"></span>' if live else ""
+    return f'<b class="rcg-job-title">{escape(job.title)}</b> &nbsp; {state_html(shown.state)} {dot}'
 
 
 def code_html(code: Code) -> str:
@@ -61,6 +63,7 @@ class JobBar:
     def __init__(self, model: JobModel, *, inline: bool = False) -> None:
         self.model = model
         self._worker = Worker(inline=inline)
+        self._beat = 0
         self.title, self.bar = w.HTML(), w.HTML()
         self.cancel = self._button("Stop", self._cancel, "Stop after the step it is in; what is done stays", "warning")
         self.resume = self._button("Resume", self._resume, "Go on from what was saved", "primary")
@@ -115,7 +118,8 @@ class JobBar:
         self.box.layout.display = "none" if shown is None else ""
         if shown is None:
             return
-        self.title.value, self.bar.value = title_html(self.model.job, shown), bar_html(shown)
+        self._beat += 1
+        self.title.value, self.bar.value = title_html(self.model.job, shown, beat=self._beat), bar_html(shown)
         running = self.model.running
         self.cancel.layout.display = "" if running else "none"
         self.cancel.description = "Stop now" if shown.state == "stopping" else "Stop"

@@ -43,6 +43,9 @@ STYLE = """<style>
 .rcg-bar > div { height: 100%; border-radius: 4px; background: var(--rcg-brand); transition: width 0.3s linear; }
 .rcg-bar.rcg-unknown > div { width: 30%; animation: rcg-slide 1.4s ease-in-out infinite alternate; }
 @keyframes rcg-slide { from { margin-left: 0; } to { margin-left: 70%; } }
+.rcg-beat { display: inline-block; width: 8px; height: 8px; border-radius: 50%; background: var(--rcg-good);
+  margin-left: 4px; transition: opacity 0.3s; }
+.rcg-beat0 { opacity: 1; } .rcg-beat1 { opacity: 0.35; }
 .rcg-spin { display: inline-block; width: 10px; height: 10px; border: 2px solid var(--rcg-line);
   border-top-color: var(--rcg-brand); border-radius: 50%; animation: rcg-turn 0.8s linear infinite; margin-right: 6px; }
 @keyframes rcg-turn { to { transform: rotate(360deg); } }

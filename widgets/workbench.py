@@ -16,7 +16,7 @@ from widgets.kit import Panel
 from widgets.review import ReviewPanel, review_panel
 from widgets.training import TrainingPanel, training_panel
 
-_TRAINING = 2
+_DATASETS, _TRAINING = 1, 2
 
 
 def open_workspace(path: str | Path = "") -> Workspace:
@@ -47,6 +47,8 @@ class Workbench:
         self.review: ReviewPanel = review_panel(place, inline=inline)
         self.panels: tuple[Panel, ...] = (self.home, self.dataset, self.training, self.review)
         self.box = w.Tab([panel.box for panel in self.panels], titles=[panel.title for panel in self.panels])
+        if not self.dataset.model.names:
+            self.box.selected_index = _DATASETS  # with an empty workspace there is one thing to do
         self.dataset.model.chosen = self._train
         self.box.observe(self._turned, "selected_index")
 
