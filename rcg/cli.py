@@ -11,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import click
 import orjson
 import typer
 
@@ -45,22 +44,19 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     job = jobs.current()
     _outcome.value, _outcome.json = None, "--json" in sys.argv
-    state, error, code = "done", None, 0
+    state, code = "done", 0
+    error: RcgError | None = None
     try:
         code = app(standalone_mode=False) or 0
-    except (Cancelled, KeyboardInterrupt, click.Abort) as stop:
+    except (Cancelled, KeyboardInterrupt, typer.Abort) as stop:
         state, code = "cancelled", 2
         what = stop.what if isinstance(stop, Cancelled) else "stopped"
         error = Cancelled(what, fix="repeat the command to go on; what was done so far is kept")
     except RcgError as caught:
         state, error, code = "failed", caught, 2
-    except click.ClickException as caught:
-        state, error, code = "failed", ConfigError(caught.format_message(), fix="rcg --help lists the verbs"), 2
     except Exception as caught:  # noqa: BLE001 - the last resort: told as our bug, with the traceback
-        traceback.print_exc()
-        what = f"{type(caught).__name__}: {caught}"
-        state, code = "failed", 1
-        error = RcgError(what, fix="this is a bug in RCG; the traceback says where")
+        state, code = "failed", 2 if _is_usage(caught) else 1
+        error = _usage(caught) if _is_usage(caught) else _bug(caught)
     if error is not None:
         print(error, file=sys.stderr)
     if job is not None:
@@ -71,6 +67,21 @@ def main() -> None:
             told = {"error": {"what": error.what, "where": error.where, "fix": error.fix}}
         print(orjson.dumps(told or {}, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode())
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_usage(error: Exception) -> bool:
+    # Typer may carry its own copy of click, so the base of its usage errors is told by name.
+    return any(kind.__name__ == "ClickException" for kind in type(error).__mro__)
+
+
+def _usage(error: Any) -> RcgError | None:
+    message = str(error.format_message())  # empty where the verb was left out: then the help was printed
+    return ConfigError(message, fix="rcg --help lists the verbs and options") if message else None
+
+
+def _bug(error: Exception) -> RcgError:
+    traceback.print_exc()
+    return RcgError(f"{type(error).__name__}: {error}", fix="this is a bug in RCG; the traceback says where")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -44,21 +44,25 @@ class Demo:
     workspace: str
     dataset: str
     run: str
-    card_ap: float
-    card_ap50: float
-    ap50: float
+    card_ap: float | None
+    card_ap50: float | None
+    ap50: float | None
     mistakes: int
     seconds: float
     review: str
 
     def __str__(self) -> str:
         return (
-            f"reached in {duration(self.seconds)}: on the test photos cards are found with AP50 {self.card_ap50:.2f} "
-            f"and AP {self.card_ap:.2f}; all labels, small defects among them: AP50 {self.ap50:.2f}\n"
+            f"reached in {duration(self.seconds)}: on the test photos cards are found with AP50 {_figure(self.card_ap50)} "
+            f"and AP {_figure(self.card_ap)}; all labels, small defects among them: AP50 {_figure(self.ap50)}\n"
             f"look at {self.workspace}/runs/{self.run}/report.md and predictions.png beside it; {self.review}\n"
             f"next: rcg browse {self.dataset} (labels, predictions, {self.mistakes} mistakes to look at), "
             f"or make lab and open 00_workbench.ipynb"
         )
+
+
+def _figure(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.2f}"
 
 
 def run_demo(

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from rcg.annotations import AnnotationSource, open_annotations
+from rcg.annotations import FORMATS, AnnotationSource, open_annotations
+from rcg.annotations.place import Place
 from rcg.annotations.source import Notes
 from rcg.annotations.split import split_of_path
 from rcg.dataset_types import BOX, KEYPOINTS, POLYGON
@@ -55,16 +56,17 @@ class Added:
     notes: tuple[str, ...]
 
 
-class _PlainImages:
+class PlainImages:
     """A folder of images without labels, in the shape of an annotation source."""
 
     format = "images"
 
     def __init__(self, folder: Path) -> None:
         self.images = folder
-        self.reason = "there are images and no label files"
+        self.reason = "there are images and no labels of a known format"
         self.labels = LabelSet(())
         self.notes = Notes()
+        self.notes.say("no labels of a known format were found")
         self._names = list(list_images(folder))
         self.total = len(self._names)
 
@@ -96,7 +98,8 @@ def recognise(
     *,
     format: str = "auto",
     classes: str | Path | None = None,
-) -> AnnotationSource | _PlainImages:
+    stage: str = GROUND_TRUTH,
+) -> AnnotationSource | PlainImages:
     """What stands at these places, before anything is copied.
 
     Args:
@@ -104,6 +107,7 @@ def recognise(
         labels: A label file or folder; None looks for labels below `images`.
         format: "auto", or the format to read the labels as.
         classes: A file with class names.
+        stage: "ground_truth" or "predictions".
 
     Raises:
         RcgError: If there is nothing to read; it says what was looked for.
@@ -115,28 +119,15 @@ def recognise(
         raise explain(
             FileNotFoundError() if not folder.exists() else NotADirectoryError(20, "a folder is needed"), folder
         )
-    if folder is not None and labels is None and format == "auto" and not _has_labels(folder):
-        plain = _PlainImages(folder)
-        if not plain.total:
-            fix = "name the folder that holds the .jpg, .png, .webp, .bmp or .tif files"
-            raise DataError("there are no images below this folder", where=folder, fix=fix)
-        return plain
+    if folder is not None and labels is None and format == "auto":
+        place = Place(folder)
+        known = place.opposite() is not None or any(each.recognise(place) for each in FORMATS.values())
+        if place.has_images and not known:
+            return PlainImages(folder)
     source = folder if labels is None else Path(labels).expanduser().absolute()
     assert source is not None
-    return open_annotations(source, format=format, images=folder, classes=classes)
-
-
-_LABEL_ENDINGS = (".txt", ".xml", ".json", ".yaml", ".names", ".csv")
-
-
-def _has_labels(folder: Path) -> bool:
-    """Whether any file below looks like a label file; `data.yaml` may also stand beside the folder's parent."""
-    for _, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
-        if any(name.lower().endswith(_LABEL_ENDINGS) and not name.startswith(".") for name in files):
-            return True
-    parts = [index for index, part in enumerate(folder.parts) if part == "images"]
-    return any(Path(*folder.parts[:at], "labels", *folder.parts[at + 1 :]).is_dir() for at in parts)
+    inside = None if labels is None else folder  # labels beside the images tell by themselves where these are
+    return open_annotations(source, format=format, images=inside, classes=classes, stage=stage)
 
 
 def add(
@@ -171,20 +162,21 @@ def add(
         RcgError: If nothing can be read, somebody else writes, or the disk is full.
     """
     stage = stage.replace("-", "_")
+    source: AnnotationSource | PlainImages
     if stage != GROUND_TRUTH:
         name = name or Path(str(labels or images)).stem
     dataset.labels_file(stage, name)  # refuses an unknown stage before anything is read
     if images is None and labels is not None and dataset.labels_file().exists():
-        source = open_annotations(labels, format=format, images=dataset.images, classes=classes)
+        source = open_annotations(labels, format=format, images=dataset.images, classes=classes, stage=stage)
     else:
-        source = recognise(images, labels, format=format, classes=classes)
+        source = recognise(images, labels, format=format, classes=classes, stage=stage)
     with dataset.lock(f"adding {source.total:,} images"):
         return _Import(dataset, source, stage=stage, name=name, link=link).run(report)
 
 
 class _Import:
     def __init__(
-        self, dataset: Dataset, source: AnnotationSource | _PlainImages, *, stage: str, name: str | None, link: bool
+        self, dataset: Dataset, source: AnnotationSource | PlainImages, *, stage: str, name: str | None, link: bool
     ) -> None:
         self.dataset, self.source, self.stage, self.name, self.link = dataset, source, stage, name, link
         self.bad = _Bad()
@@ -194,6 +186,8 @@ class _Import:
         self.notes: Counter[str] = Counter()
 
     def run(self, report: Report) -> Added:
+        for half in self.dataset.images.rglob(".*.part"):  # what a killed import was copying
+            half.unlink()
         try:
             for record in self.source.records(self.bad, report=report):
                 self._take(record)

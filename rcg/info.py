@@ -111,7 +111,7 @@ def _database() -> Part:
     state = database_state()
     name, purpose = "fiftyone database", "browsing and correcting; everything else works without it"
     if state.ready:
-        return Part(name=name, version=state.version, state=OK, purpose=purpose)
+        return Part(name=name, version=state.version or state.uri, state=OK, purpose=purpose)
     return Part(name=name, version="", state=MISSING, purpose=purpose, fix=state.fix or "rcg info --fix")
 
 

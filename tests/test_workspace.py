@@ -207,7 +207,7 @@ def test_empty_and_missing_folders_say_what_is_wrong(ws, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.jpg").write_bytes(b"")
-    with pytest.raises(RcgError, match="no images"):
+    with pytest.raises(RcgError, match="empty"):
         made.add(tmp_path / "empty")
     with pytest.raises(RcgError, match="no such"):
         made.add(tmp_path / "none")
