@@ -24,6 +24,8 @@ runs_app = typer.Typer(help="List runs, or show one.")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(runs_app, name="runs", invoke_without_command=True)
 
+_INTERRUPTED = 130
+
 Place = Annotated[Path | None, typer.Option("--workspace", help="The workspace; $RCG_HOME, else ./data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 DatasetName = Annotated[str, typer.Argument(help="The dataset's name.")]
@@ -48,6 +50,8 @@ def main() -> None:
     error: RcgError | None = None
     try:
         code = app(standalone_mode=False) or 0
+        if code == _INTERRUPTED:  # typer has swallowed a KeyboardInterrupt
+            raise KeyboardInterrupt  # noqa: TRY301
     except (Cancelled, KeyboardInterrupt, typer.Abort) as stop:
         state, code = "cancelled", 2
         what = stop.what if isinstance(stop, Cancelled) else "stopped"

@@ -1,0 +1,141 @@
+"""The command line as a user meets it: exit codes, the JSON line, messages that say how to mend it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rcg.files import read_jsonl
+from rcg.workspace import Workspace
+from tests.test_workspace import yolo_folder
+
+
+def rcg(*arguments, home, env=None, timeout=120):
+    """Run the command line; returns exit code, last line as JSON (or None), standard output and error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rcg", *map(str, arguments)],
+        capture_output=True, text=True, timeout=timeout, check=False,
+        env={**os.environ, "RCG_HOME": str(home), **(env or {})},
+    )  # fmt: skip
+    last = done.stdout.strip().splitlines()[-1] if "--json" in arguments else "null"
+    return done.returncode, json.loads(last), done.stdout, done.stderr
+
+
+def test_a_dataset_from_making_to_showing(tmp_path):
+    home, source = tmp_path / "home", yolo_folder(tmp_path / "source")
+    code, made, *_ = rcg("dataset", "create", "cards", "--type", "custom", "--json", home=home)
+    assert (code, made["name"]) == (0, "cards")
+    code, added, _, progress = rcg("dataset", "add", "cards", "--images", source, "--json", home=home)
+    assert (code, added["images"], added["annotations"], added["dropped"]) == (0, 20, 16, 0)
+    assert "20/20" in progress
+    code, shown, text, _ = rcg("dataset", "show", "cards", "--json", home=home)
+    assert shown["coverage"]["per_label"] == {"card": 8, "stain": 8}
+    assert "any classes" in text
+    code, listed, *_ = rcg("dataset", "list", "--json", home=home)
+    assert listed["datasets"] == [{"name": "cards", "type": "custom", "images": 20, "labelled": 20}]
+    code, ready, *_ = rcg("validate", "cards", "--json", home=home)
+    assert (code, ready["verdict"]) == (0, "go")
+    code, told, *_ = rcg("journal", "--json", home=home)
+    assert [each["event"] for each in told["entries"]] == ["dataset created", "images added"]
+
+
+def test_convert_prints_what_the_contract_names_and_keeps_bad_lines(tmp_path):
+    source = yolo_folder(tmp_path / "source")
+    (source / "labels" / "card_000.txt").write_text("0 0.5 0.5 0.25 0.5\nnonsense\n")
+    target = tmp_path / "out.json"
+    code, told, *_ = rcg("convert", source, target, "--json", home=tmp_path)
+    assert code == 0
+    assert {"images", "annotations", "dropped", "quarantine", "seconds"} <= told.keys()
+    assert (told["images"], told["annotations"], told["dropped"]) == (20, 16, 1)
+    assert told["quarantine"] == f"{target}.quarantine.jsonl"
+    row = next(read_jsonl(told["quarantine"]))
+    assert (row["line"], row["text"]) == (2, "nonsense")
+    before = target.read_bytes()
+    code, refused, *_ = rcg("convert", source, target, "--strict", "--json", home=tmp_path)
+    assert code == 2
+    assert refused["error"]["fix"]
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["convert", "/nowhere", "x.json"], "no such"),
+        (["convert", ".", "x.json", "--to", "cocoo"], "coco"),
+        (["dataset", "create", "x", "--type", "custm"], "write custom"),
+        (["dataset", "add", "none", "--images", "."], "no dataset"),
+        (["dataset", "show", "none"], "no dataset"),
+        (["train", "none"], "no dataset"),
+        (["train"], "nothing to train on"),
+        (["train", "none", "epohcs=3"], "write epochs"),
+        (["evaluate", "none"], "no run"),
+        (["predict", "none", "."], "no run"),
+        (["runs", "show", "none"], "no run"),
+        (["validate", "none"], "no dataset"),
+        (["browse", "none"], "no dataset"),
+        (["frobnicate"], "No such command"),
+        (["convert"], "Missing argument"),
+    ],
+)
+def test_what_a_user_can_mend_exits_with_2_and_says_how(tmp_path, arguments, word):
+    code, told, _, text = rcg(*arguments, "--json", home=tmp_path / "home")
+    assert code == 2, text
+    assert word in text
+    assert "Traceback" not in text
+    assert told["error"]["what"]
+    assert "fix: " in text
+
+
+def test_a_bug_of_ours_exits_with_1_and_shows_the_traceback(tmp_path):
+    home = tmp_path / "home"
+    Workspace(home).create("cards", type="custom")
+    (home / "datasets" / "cards" / "splits.json").write_text("[]")
+    code, told, _, text = rcg("dataset", "show", "cards", "--json", home=home)
+    assert code == 1
+    assert "Traceback" in text
+    assert "bug" in told["error"]["fix"]
+
+
+def test_ctrl_c_stops_an_import_with_what_it_has(tmp_path):
+    home, source = tmp_path / "home", yolo_folder(tmp_path / "source", 3000)
+    rcg("dataset", "create", "cards", "--type", "custom", home=home)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "rcg", "dataset", "add", "cards", "--images", str(source), "--workspace", str(home)],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    images = home / "datasets" / "cards" / "images"
+    deadline = time.time() + 60
+    while len(list(images.glob("*.jpg"))) < 50 and time.time() < deadline:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    error = child.communicate(timeout=60)[1]
+    assert child.returncode == 2
+    assert "repeat the command" in error
+    assert 0 < Workspace(home).dataset("cards").coverage().images < 3000
+    code, added, *_ = rcg("dataset", "add", "cards", "--images", source, "--json", home=home)
+    assert (code, added["images"]) == (0, 3000)
+    assert Workspace(home).dataset("cards").coverage().annotations == 2400
+
+
+def test_info_names_every_part_and_the_main_job_can_run(tmp_path):
+    code, told, text, _ = rcg("info", "--json", home=tmp_path / "home")
+    assert (code, told["usable"]) == (0, True)
+    names = {part["name"] for part in told["parts"]}
+    assert {"python", "torch", "torchvision", "fiftyone", "fiftyone database", "compiled parts", "workspace"} <= names
+    assert "the main job can run" in text
+
+
+def test_info_says_2_where_the_workspace_cannot_be_written(tmp_path):
+    code, told, text, _ = rcg("info", "--json", "--workspace", "/proc/nowhere", home=tmp_path)
+    assert (code, told["usable"]) == (2, False)
+    assert "name a folder that you may write to" in text
+
+
+def test_no_verb_shows_the_help(tmp_path):
+    code, _, text, error = rcg(home=tmp_path)
+    assert code == 2
+    assert "Usage" in text + error
