@@ -136,7 +136,9 @@ def _nothing(place: Place, known: str) -> DataError:
         return DataError(what, where=place.root, fix=fix)
     if kinds:
         return DataError(f"there are neither images nor labels, only {kinds}", where=place.root, fix=f"known: {known}")
-    return DataError("the folder is empty", where=place.root, fix="name a folder with images and labels")
+    return DataError(
+        "the folder is empty: no images, no labels", where=place.root, fix="name a folder with images and labels"
+    )
 
 
 def convert(

@@ -17,6 +17,7 @@ from rcg.errors import FormatError
 from rcg.files import explain
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_START = re.compile(rb"(?:\xef\xbb\xbf)?\s*([\[{])")
 _QUOTE = ord('"')
 _OPEN = b"{["
 _BROKEN = "export the file again; it seems to be cut off"
@@ -39,12 +40,11 @@ class JsonFile:
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
             raise explain(error, path) from error
-        start = _TOKEN.search(self._data)
-        opening = start.group() if start else b""
-        if start is None or opening not in (b"{", b"["):
+        start = _START.match(self._data)
+        if start is None:
             self.close()
             raise FormatError("this is no JSON object or list", where=path, fix="export the file again")
-        self.is_list = opening == b"["
+        self.is_list = start[1] == b"["
         self._start = start.end()
         self._lines: array[int] | None = None
 

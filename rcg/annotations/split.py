@@ -66,8 +66,7 @@ def card_of(file_name: str, pattern: str | re.Pattern[str] | None = None) -> str
     if pattern is not None and (found := _by_pattern(file_name, pattern)):
         return found
     *folders, name = file_name.split("/")
-    stem = _COPY.sub("", name) if _COPY.search(name.rpartition(".")[0]) else name.rpartition(".")[0] or name
-    stem = _COPY.sub("", stem)
+    stem = _COPY.sub("", name.rpartition(".")[0] or name)
     own = [folder for folder in folders if _tidy(_VIEW.sub("", folder))]
     rest = _tidy(_VIEW.sub("", stem))
     if rest:

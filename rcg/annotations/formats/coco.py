@@ -9,30 +9,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rcg.annotations.checks import NoOutline, NoScore, Unusable, box_inside, ring_inside, score_of
-from rcg.annotations.formats.coco_index import Image, Index, Span, id_key
+from rcg.annotations.formats.coco_index import Image, Index, id_key
+from rcg.annotations.formats.coco_read import Reader, Row
 from rcg.annotations.jsonscan import JsonFile
-from rcg.annotations.place import Place, image_size
-from rcg.annotations.source import CLIPPED, OTHER_KIND, OTHER_SIZE, Bad, BadMeter, Notes, Reading, no_scores
+from rcg.annotations.place import Place
+from rcg.annotations.source import Bad, BadMeter, Notes, Reading, no_scores
 from rcg.annotations.split import split_of_path
 from rcg.errors import ConfigError, DataError, FormatError
-from rcg.geometry import bounds, polygon_area
-from rcg.images import Size
 from rcg.progress import Report, silent
-from rcg.types import Annotation, BadLine, Box, ImageRecord, Keypoints, LabelSet, Polygon, Rle
+from rcg.types import ImageRecord, LabelSet
 
 _MOST_LOOKED_AT = 2000  # a folder may hold one LabelMe file an image; a COCO file is among the first
 Result = TypeVar("Result")
 
 _FIRST = 50  # file names that are looked for to find the images' folder
-_KNOWN = frozenset(
-    {"id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "score", "keypoints", "num_keypoints"}
-    | {"file_name", "label", "category_name"}
-)
 
 
 def recognise(place: Place) -> str | None:
@@ -49,7 +43,7 @@ def recognise(place: Place) -> str | None:
 def _label_files(place: Place) -> list[Path]:
     """The COCO files of a place; where instances stand beside captions and the like, only the instances."""
     if place.file is not None:
-        return [place.file] if place.file.suffix.lower() == ".json" and _is_coco(place.file) else []
+        return [place.file] if _is_coco(place.file) else []
     found = [place.root / name for name in place.files.get(".json", ())[:_MOST_LOOKED_AT]]
     found = [path for path in found if _is_coco(path)]
     for beginning in ("instances", "person_keypoints"):
@@ -108,7 +102,7 @@ def open_source(place: Place, reading: Reading) -> CocoSource:
         labels=labels,
         notes=notes,
         rows=_rows(index, files, images, folders, notes),
-        reader=_Reader(index, names, images, folders, place, need_score=reading.need_score),
+        reader=Reader(index, names, images, folders, place, need_score=reading.need_score),
     )
 
 
@@ -186,11 +180,11 @@ def _candidates(place: Place, path: Path) -> Iterator[Path]:
         return
     if place.source.is_dir() and place.source != path.parent:
         yield from (place.source / "images" / split, place.source / "images", place.source / split, place.source)
+    yield path.parent
     for folder in (path.parent, path.parent.parent):
-        yield folder
         for name in ("images", "data", "JPEGImages"):
             yield from (folder / name / split, folder / name)
-        yield folder / split
+        yield from (folder / split, folder)
 
 
 def _existing(folder: Path, name: str) -> str | None:
@@ -207,17 +201,6 @@ def _tails(name: str) -> list[str]:
         parts = parts[len(parts) - parts[::-1].index("..") :]
     parts = [part for part in parts if not part.endswith(":")]
     return ["/".join(parts[at:]) for at in range(len(parts))]
-
-
-@dataclass(slots=True)
-class Row:
-    """One image file: its name below the common folder, its entry, and the numbers of all entries that name it."""
-
-    name: str
-    image: Image
-    numbers: list[int]
-    image_id: int | None
-    split: str | None
 
 
 def _rows(index: Index, files: list[Path], images: Path, folders: list[Path | None], notes: Notes) -> list[Row]:
@@ -255,7 +238,7 @@ class CocoSource:
     images: Path
     labels: LabelSet
     rows: list[Row]
-    reader: _Reader
+    reader: Reader
     notes: Notes
     format: str = "coco"
 
@@ -289,172 +272,3 @@ class CocoSource:
         if reader.unscored and not reader.found:
             raise no_scores(reader.unscored, reader.index.paths[0])
         meter.close()
-
-
-@dataclass(slots=True)
-class _Reader:
-    """Reads one image's annotations from where they stand."""
-
-    index: Index
-    names: dict[tuple[int, str], str]
-    images: Path
-    folders: list[Path | None]
-    place: Place
-    need_score: bool = field(kw_only=True)
-    files: list[JsonFile] = field(default_factory=list)
-    found: int = 0
-    unscored: int = 0
-
-    def bad_line(self, span: Span, reason: str) -> BadLine:
-        """An element as a line of the quarantine."""
-        file = self.files[span.part]
-        text = file.text(span.begin, span.end)
-        return BadLine(file=self.place.shown(file.path), line=file.line(span.begin), reason=reason, text=text)
-
-    def record(self, row: Row, bad: Bad, notes: Notes) -> ImageRecord | None:
-        """One image, or None where it is in the quarantine."""
-        try:
-            size = self._size(row, notes)
-        except Unusable as error:
-            bad(BadLine(file=self.place.prefix(self.images) + row.name, line=None, reason=str(error)))
-            for span in self._spans(row):
-                bad(self.bad_line(span, f"its image {row.name} cannot be read; copy or export it again"))
-            return None
-        found = []
-        for span in self._spans(row):
-            value = self.files[span.part].value(span.begin, span.end)
-            try:
-                found.append(self._annotation(value, span.part, size, notes))
-            except Unusable as error:
-                self.unscored += isinstance(error, NoScore)
-                bad(self.bad_line(span, str(error)))
-        self.found += len(found)
-        return ImageRecord(
-            file_name=row.name,
-            width=size.width,
-            height=size.height,
-            annotations=tuple(found),
-            labelled=row.image.labelled or bool(found),
-            image_id=row.image_id,
-            card=row.image.card,
-            split=row.split,
-        )
-
-    def _spans(self, row: Row) -> list[Span]:
-        return [span for number in row.numbers for span in self.index.spans(number)]
-
-    def _size(self, row: Row, notes: Notes) -> Size:
-        said = Size(row.image.width, row.image.height)
-        if self.folders[row.image.part] is None:  # labels without their images: what the file says has to do
-            if said.width <= 0 or said.height <= 0:
-                raise Unusable("neither the file nor an image says its width and height; name the images' folder")
-            notes.add("images that are not there, so their sizes are as the file says", row.name)
-            return said
-        size, other_kind = image_size(self.images, row.name)
-        if other_kind is not None:
-            notes.add(OTHER_KIND, f"{row.name} ({other_kind})")
-        if said.width > 0 and said.height > 0 and said != size:
-            text = f"{row.name} ({said.width} x {said.height} there, {size.width} x {size.height} in the image)"
-            notes.add(OTHER_SIZE, text)
-        return size
-
-    def _annotation(self, value: dict[str, Any], part: int, size: Size, notes: Notes) -> Annotation:
-        score = value.get("score")
-        shown = f"annotation {value.get('id', '')} of image {value.get('image_id')}"
-        try:
-            label = self.names.get((part, id_key(value["category_id"])))
-            if label is None:
-                raise Unusable(f"the category id {value['category_id']!r} is none of the file's; add it to categories")
-            if score is None and self.need_score:
-                raise NoScore
-            for key in sorted(value.keys() - _KNOWN):
-                notes.add(f"annotations with {key!r}, which RCG does not carry", shown)
-            polygons, clipped, empty = _rings(value.get("segmentation"), size)
-            if empty and not value.get("bbox"):
-                raise Unusable("the outline encloses no area, and there is no bbox; draw it again")
-            if empty:
-                notes.add("outlines that enclose no area, left out; the box was kept", shown)
-            rle = _rle(value.get("segmentation"))
-            box, box_clipped = _box(value.get("bbox"), polygons, rle, size)
-            if clipped or box_clipped:
-                notes.add(CLIPPED, shown)
-            return Annotation(
-                label=label,
-                box=box,
-                polygons=polygons,
-                rle=rle,
-                keypoints=_keypoints(value.get("keypoints")),
-                score=None if score is None else score_of(float(score)),
-                crowd=bool(value.get("iscrowd", 0)),
-                area=_area(value.get("area"), box, polygons, rle),
-            )
-        except (TypeError, ValueError, KeyError, IndexError, DataError) as error:
-            raise Unusable(f"the annotation has not the usual form ({error}); export it again") from error
-
-
-def _rings(value: Any, size: Size) -> tuple[tuple[Polygon, ...], bool, int]:
-    """The outlines, whether one was clipped, and how many enclose nothing."""
-    if not value or isinstance(value, dict):
-        return (), False, 0
-    found: list[Polygon] = []
-    clipped, empty = False, 0
-    for ring in [value] if isinstance(value[0], int | float) else value:
-        try:
-            polygon, moved = ring_inside(list(zip(ring[::2], ring[1::2], strict=True)), size)
-        except NoOutline:
-            empty += 1
-        else:
-            found.append(polygon)
-            clipped |= moved
-    return tuple(found), clipped, empty
-
-
-def _rle(value: Any) -> Rle | None:
-    if not isinstance(value, dict):
-        return None
-    rows, columns = value["size"]
-    counts = value["counts"]
-    return Rle(int(rows), int(columns), counts if isinstance(counts, str) else tuple(map(int, counts)))
-
-
-def _box(value: Any, polygons: tuple[Polygon, ...], rle: Rle | None, size: Size) -> tuple[Box, bool]:
-    """The box as given; where it is missing, that of the outline."""
-    if value:
-        left, top, across, down = (float(number) for number in value)
-        return box_inside(left, top, left + across, top + down, size)
-    if polygons:
-        return bounds([point for ring in polygons for point in ring.points]), False
-    if rle is not None:
-        from pycocotools import mask
-
-        left, top, across, down = mask.toBbox(_packed(rle)).tolist()
-        return box_inside(left, top, left + across, top + down, size)
-    raise Unusable("there is neither a bbox nor a segmentation; draw it again")
-
-
-def _area(value: Any, box: Box, polygons: tuple[Polygon, ...], rle: Rle | None) -> float | None:
-    """The area as given; None where it is that of the box."""
-    if value is None and polygons:
-        return sum(polygon_area(ring.points) for ring in polygons)
-    if value is None and rle is not None:
-        from pycocotools import mask
-
-        return float(mask.area(_packed(rle)))
-    if value is None or (not polygons and rle is None and abs(value - box.area) <= 1e-6 * box.area):
-        return None
-    return float(value)
-
-
-def _packed(rle: Rle) -> dict[str, Any]:
-    from pycocotools import mask
-
-    size = [rle.height, rle.width]
-    if isinstance(rle.counts, str):
-        return {"size": size, "counts": rle.counts.encode()}
-    return dict(mask.frPyObjects({"size": size, "counts": list(rle.counts)}, rle.height, rle.width))
-
-
-def _keypoints(value: Any) -> Keypoints | None:
-    if not value:
-        return None
-    return Keypoints(tuple((float(x), float(y), int(v)) for x, y, v in zip(*[iter(value)] * 3, strict=True)))

@@ -104,7 +104,7 @@ class CocoWriter:
         with self._stack:
             self._out.write(b'],\n"annotations":[')
             self._annotations.seek(0)
-            shutil.copyfileobj(self._annotations, self._out, 1 << 20)
+            shutil.copyfileobj(self._annotations, self._out, 1 << 16)
             self._out.write(b"]}\n")
         return None
 

@@ -1,0 +1,202 @@
+"""Reads the annotations of one image from a COCO file, when its turn comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rcg.annotations.checks import NoOutline, NoScore, Unusable, box_inside, ring_inside, score_of
+from rcg.annotations.formats.coco_index import Image, Index, Span, id_key
+from rcg.annotations.jsonscan import JsonFile
+from rcg.annotations.place import Place, image_size
+from rcg.annotations.source import CLIPPED, OTHER_KIND, OTHER_SIZE, Bad, Notes
+from rcg.errors import DataError
+from rcg.geometry import bounds, polygon_area
+from rcg.images import Size
+from rcg.types import Annotation, BadLine, Box, ImageRecord, Keypoints, Polygon, Rle
+
+_KNOWN = frozenset(
+    {"id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "score", "keypoints", "num_keypoints"}
+    | {"file_name", "label", "category_name"}
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """One image file: its name below the common folder, its entry, and the numbers of all entries that name it."""
+
+    name: str
+    image: Image
+    numbers: list[int]
+    image_id: int | None
+    split: str | None
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one image's annotations from where they stand."""
+
+    index: Index
+    names: dict[tuple[int, str], str]
+    images: Path
+    folders: list[Path | None]
+    place: Place
+    need_score: bool = field(kw_only=True)
+    files: list[JsonFile] = field(default_factory=list)
+    found: int = 0
+    unscored: int = 0
+
+    def bad_line(self, span: Span, reason: str) -> BadLine:
+        """An element as a line of the quarantine."""
+        file = self.files[span.part]
+        text = file.text(span.begin, span.end)
+        return BadLine(file=self.place.shown(file.path), line=file.line(span.begin), reason=reason, text=text)
+
+    def record(self, row: Row, bad: Bad, notes: Notes) -> ImageRecord | None:
+        """One image, or None where it is in the quarantine."""
+        try:
+            size = self._size(row, notes)
+        except Unusable as error:
+            bad(BadLine(file=self.place.prefix(self.images) + row.name, line=None, reason=str(error)))
+            for span in self._spans(row):
+                bad(self.bad_line(span, f"its image {row.name} cannot be read; copy or export it again"))
+            return None
+        found = []
+        for span in self._spans(row):
+            value = self.files[span.part].value(span.begin, span.end)
+            try:
+                found.append(self._annotation(value, span.part, size, notes))
+            except Unusable as error:
+                self.unscored += isinstance(error, NoScore)
+                bad(self.bad_line(span, str(error)))
+        self.found += len(found)
+        return ImageRecord(
+            file_name=row.name,
+            width=size.width,
+            height=size.height,
+            annotations=tuple(found),
+            labelled=row.image.labelled or bool(found),
+            image_id=row.image_id,
+            card=row.image.card,
+            split=row.split,
+        )
+
+    def _spans(self, row: Row) -> list[Span]:
+        return [span for number in row.numbers for span in self.index.spans(number)]
+
+    def _size(self, row: Row, notes: Notes) -> Size:
+        said = Size(row.image.width, row.image.height)
+        if self.folders[row.image.part] is None:  # labels without their images: what the file says has to do
+            if said.width <= 0 or said.height <= 0:
+                raise Unusable("neither the file nor an image says its width and height; name the images' folder")
+            notes.add("images that are not there, so their sizes are as the file says", row.name)
+            return said
+        size, other_kind = image_size(self.images, row.name)
+        if other_kind is not None:
+            notes.add(OTHER_KIND, f"{row.name} ({other_kind})")
+        if said.width > 0 and said.height > 0 and said != size:
+            text = f"{row.name} ({said.width} x {said.height} there, {size.width} x {size.height} in the image)"
+            notes.add(OTHER_SIZE, text)
+        return size
+
+    def _annotation(self, value: dict[str, Any], part: int, size: Size, notes: Notes) -> Annotation:
+        score = value.get("score")
+        shown = f"annotation {value.get('id', '')} of image {value.get('image_id')}"
+        try:
+            label = self.names.get((part, id_key(value["category_id"])))
+            if label is None:
+                raise Unusable(f"the category id {value['category_id']!r} is none of the file's; add it to categories")
+            if score is None and self.need_score:
+                raise NoScore
+            for key in sorted(value.keys() - _KNOWN):
+                notes.add(f"annotations with {key!r}, which RCG does not carry", shown)
+            polygons, clipped, empty = _rings(value.get("segmentation"), size)
+            if empty and not value.get("bbox"):
+                raise Unusable("the outline encloses no area, and there is no bbox; draw it again")
+            if empty:
+                notes.add("outlines that enclose no area, left out; the box was kept", shown)
+            rle = _rle(value.get("segmentation"))
+            box, box_clipped = _box(value.get("bbox"), polygons, rle, size)
+            if clipped or box_clipped:
+                notes.add(CLIPPED, shown)
+            return Annotation(
+                label=label,
+                box=box,
+                polygons=polygons,
+                rle=rle,
+                keypoints=_keypoints(value.get("keypoints")),
+                score=None if score is None else score_of(float(score)),
+                crowd=bool(value.get("iscrowd", 0)),
+                area=_area(value.get("area"), box, polygons, rle),
+            )
+        except (TypeError, ValueError, KeyError, IndexError, DataError) as error:
+            raise Unusable(f"the annotation has not the usual form ({error}); export it again") from error
+
+
+def _rings(value: Any, size: Size) -> tuple[tuple[Polygon, ...], bool, int]:
+    """The outlines, whether one was clipped, and how many enclose nothing."""
+    if not value or isinstance(value, dict):
+        return (), False, 0
+    found: list[Polygon] = []
+    clipped, empty = False, 0
+    for ring in [value] if isinstance(value[0], int | float) else value:
+        try:
+            polygon, moved = ring_inside(list(zip(ring[::2], ring[1::2], strict=True)), size)
+        except NoOutline:
+            empty += 1
+        else:
+            found.append(polygon)
+            clipped |= moved
+    return tuple(found), clipped, empty
+
+
+def _rle(value: Any) -> Rle | None:
+    if not isinstance(value, dict):
+        return None
+    rows, columns = value["size"]
+    counts = value["counts"]
+    return Rle(int(rows), int(columns), counts if isinstance(counts, str) else tuple(map(int, counts)))
+
+
+def _box(value: Any, polygons: tuple[Polygon, ...], rle: Rle | None, size: Size) -> tuple[Box, bool]:
+    """The box as given; where it is missing, that of the outline."""
+    if value:
+        left, top, across, down = (float(number) for number in value)
+        return box_inside(left, top, left + across, top + down, size)
+    if polygons:
+        return bounds([point for ring in polygons for point in ring.points]), False
+    if rle is not None:
+        from pycocotools import mask
+
+        left, top, across, down = mask.toBbox(_packed(rle)).tolist()
+        return box_inside(left, top, left + across, top + down, size)
+    raise Unusable("there is neither a bbox nor a segmentation; draw it again")
+
+
+def _area(value: Any, box: Box, polygons: tuple[Polygon, ...], rle: Rle | None) -> float | None:
+    """The area as given; None where it is that of the box."""
+    if value is None and polygons:
+        return sum(polygon_area(ring.points) for ring in polygons)
+    if value is None and rle is not None:
+        from pycocotools import mask
+
+        return float(mask.area(_packed(rle)))
+    if value is None or (not polygons and rle is None and abs(value - box.area) <= 1e-6 * box.area):
+        return None
+    return float(value)
+
+
+def _packed(rle: Rle) -> dict[str, Any]:
+    from pycocotools import mask
+
+    size = [rle.height, rle.width]
+    if isinstance(rle.counts, str):
+        return {"size": size, "counts": rle.counts.encode()}
+    return dict(mask.frPyObjects({"size": size, "counts": list(rle.counts)}, rle.height, rle.width))
+
+
+def _keypoints(value: Any) -> Keypoints | None:
+    if not value:
+        return None
+    return Keypoints(tuple((float(x), float(y), int(v)) for x, y, v in zip(*[iter(value)] * 3, strict=True)))
