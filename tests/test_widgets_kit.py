@@ -34,15 +34,14 @@ def test_a_bug_is_told_as_one():
     assert "fault in RCG" in message.fix
 
 
-def test_an_attempt_shows_the_failure_and_frees_the_panel(tmp_path):
+def test_an_attempt_shows_the_failure(tmp_path):
     model = PanelModel(tmp_path)
-    model.busy = "starting"
 
     def fail():
         raise DataError("it is empty", where="x", fix="fill it")
 
     model.attempt(fail)
-    assert (model.message.what, model.busy) == ("it is empty", "")
+    assert (model.message.what, model.message.where) == ("it is empty", "x")
 
 
 def test_of_many_requests_with_one_key_only_the_last_is_done():

@@ -136,7 +136,7 @@ def test_a_wrong_path_is_told_in_the_panel_and_leaves_nothing_behind(place, path
     panel.controls["path"].value = path
     panel.controls["name"].value = "x"
     panel.controls["add"].click()
-    shown = panel.controls["message"].value
+    shown = panel.shown_message
     assert says in shown
     assert fix in shown
     assert panel.model.busy == ""
@@ -150,7 +150,7 @@ def test_an_empty_folder_is_told_while_typing(place, tmp_path):
     assert "fix" in panel.controls["seen"].value.lower()
     panel.controls["name"].value = "x"
     panel.controls["add"].click()
-    assert "name a folder" in panel.controls["message"].value
+    assert "name a folder" in panel.shown_message
     assert not (place / "datasets").exists()
 
 
@@ -167,7 +167,7 @@ def test_bad_lines_stand_in_the_panel_with_file_line_and_reason(place, yolo, tmp
     assert "Left out: 1 lines" in shown
     assert label.name in shown
     assert f"<td class=rcg-number>{count}</td>" in shown
-    assert "left out" in panel.controls["message"].value
+    assert "left out" in panel.shown_message
 
 
 def test_a_second_writer_is_told_who_writes(filled, yolo):
@@ -234,7 +234,7 @@ def test_a_wrong_setting_is_told_at_once_and_nothing_starts(filled):
     panel.controls["rois"].value = "many"
     assert "not a whole number" in panel.controls["wrong"].value
     panel.controls["start"].click()
-    assert "not a whole number" in panel.controls["message"].value
+    assert "not a whole number" in panel.shown_message
     assert not jobs(filled)
     panel.controls["rois"].value = ""
     assert panel.controls["wrong"].value == ""
@@ -255,8 +255,8 @@ def test_epochs_and_budget_exclude_each_other(filled):
 def test_without_a_dataset_the_panel_says_what_to_do(place):
     panel = training_panel(place, inline=True)
     panel.controls["start"].click()
-    assert "no dataset is chosen" in panel.controls["message"].value
-    assert "make one in the dataset panel" in panel.controls["message"].value
+    assert "no dataset is chosen" in panel.shown_message
+    assert "make one in the dataset panel" in panel.shown_message
     assert "There is no run yet" in panel.controls["curves"].value
 
 
@@ -313,7 +313,7 @@ def test_a_new_kernel_takes_up_the_running_job(filled):
     assert second.model.jobs.running
     assert second.job.cancel.layout.display == ""
     second.controls["start"].click()
-    assert "still running" in second.controls["message"].value
+    assert "still running" in second.shown_message
     second.model.jobs.job.cancel(now=True)
     second.model.poll()
     assert second.model.jobs.shown.state == "cancelled"
@@ -390,7 +390,7 @@ def test_corrections_are_logged_undone_and_take_the_image_off_the_queue(filled):
     assert len(panel.model.items) == waiting
     assert "undone" in panel.controls["corrections"].value
     panel.controls["undo"].click()
-    assert "no correction to undo" in panel.controls["message"].value
+    assert "no correction to undo" in panel.shown_message
 
 
 def test_predictions_are_taken_over_and_missed_labels_removed(filled):
@@ -485,8 +485,8 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(yolo, tmp_path):
             while True:
                 filler.write(b"\0" * 4096)
         panel.controls["add"].click()
-        assert "the disk is full" in panel.controls["message"].value
-        assert "free some space" in panel.controls["message"].value
+        assert "the disk is full" in panel.shown_message
+        assert "free some space" in panel.shown_message
         assert not list((disk / "ws").rglob("dataset.toml"))
     finally:
         subprocess.run(["umount", disk], check=True)

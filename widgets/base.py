@@ -55,7 +55,8 @@ class PanelModel(HasTraits):
     """
 
     message = Instance(Message, allow_none=True)
-    busy = Unicode("")
+    busy = Unicode("")  # the command that is under way
+    reading = Unicode("")  # what is being read meanwhile
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         super().__init__()
@@ -67,8 +68,6 @@ class PanelModel(HasTraits):
             command()
         except Exception as error:  # noqa: BLE001 - nothing is hidden: the panel shows it with its traceback
             self.message = Message.of(error)
-        finally:
-            self.busy = ""
 
     def watch(self) -> None:
         """`poll`, for a clock: a failure becomes the message, and the clock goes on."""

@@ -13,7 +13,7 @@ from rcg.dataset_types import DATASET_TYPES
 from rcg.datasets import GROUND_TRUTH, PREDICTIONS
 from rcg.errors import RcgError
 from rcg.workspace import Workspace
-from widgets.base import Clock, Message
+from widgets.base import Message
 from widgets.dataset_model import About, DatasetModel, Seen
 from widgets.jobbar import JobBar, code_html
 from widgets.kit import (
@@ -21,6 +21,7 @@ from widgets.kit import (
     Panel,
     card,
     choice,
+    columns,
     control,
     empty_html,
     facts_html,
@@ -43,13 +44,11 @@ class DatasetPanel(Panel):
     def build(self) -> Sequence[w.Widget]:
         """Make the part that adds, the job bar, and the part that shows."""
         self.job = JobBar(self.model.jobs, inline=self.inline)
-        parts = [self._adding(), self.job.box, self._looking()]
+        parts = [columns([self._adding(), self.job.box], [self._looking()])]
         self.model.observe(self._typed, ["path", "labels", "stage"])
         self.model.observe(self._chosen, "dataset")
         if self.model.dataset:
             self.read(self.model.look, busy="reading the dataset", key="look")
-        if not self.inline:
-            self.clock = Clock(self.model.watch, every_s=0.4)
         return parts
 
     def _adding(self) -> w.Widget:
@@ -71,7 +70,13 @@ class DatasetPanel(Panel):
         seen = w.HTML()
         purpose = html_of(m, "kind", lambda each: f'<div class="rcg-help">{escape(DATASET_TYPES[each].purpose)}</div>')
         add = self.button(
-            "add", "Create and add", m.add, busy="starting", style="primary", tip="Copy the images in, read the labels"
+            "add",
+            "Create and add",
+            m.add,
+            busy="starting",
+            place="add",
+            style="primary",
+            tip="Copy the images in, read the labels",
         )
         code = w.ToggleButton(description="Copy as code", layout=w.Layout(width="auto"))
         text = w.HTML()
@@ -91,8 +96,9 @@ class DatasetPanel(Panel):
         code.observe(shape, "value")
         shape()
         show_seen()
-        row = w.HBox([add, code], layout=w.Layout(margin="4px 0 0 134px"))
-        return card(path, seen, labels, name, kind, purpose, stage, predictions, link, row, text, title="Add a folder")
+        row = w.HBox([add, code], layout=w.Layout(margin="4px 0 0 122px"))
+        fields = [path, seen, labels, name, kind, purpose, stage, predictions, link]
+        return card(*fields, row, self.told("add"), text, title="Add a folder")
 
     def _code(self) -> str:
         try:
@@ -102,9 +108,11 @@ class DatasetPanel(Panel):
 
     def _looking(self) -> w.Widget:
         m = self.model
-        dataset = choice(m, "dataset", "names", empty="no datasets yet")
-        refresh = self.button("refresh", "Read again", self._read_again, busy="reading the dataset")
-        train = self.button("train", "Train on this", m.choose, busy="opening the training panel", style="success")
+        dataset = choice(m, "dataset", "names", empty="no datasets yet", width="340px")
+        refresh = self.button("refresh", "Read again", self._read_again, busy="reading the dataset", place="look")
+        train = self.button(
+            "train", "Train on this", m.choose, busy="opening the training panel", place="look", style="success"
+        )
         train.layout.display = "none"
         shown = html_of(m, "about", about_html)
         self.controls.update(dataset=dataset, about=shown)
@@ -114,7 +122,8 @@ class DatasetPanel(Panel):
             train.layout.display = "" if m.chosen is not None and ready else "none"
 
         m.observe(fill, ["about", "chosen"])
-        return card(w.HBox([dataset, refresh, train]), shown, title="Look at a dataset")
+        row = w.HBox([dataset, refresh, train], layout=w.Layout(flex_flow="row wrap"))
+        return card(row, self.told("look"), shown, title="Look at a dataset")
 
     def _read_again(self) -> None:
         self.model.refresh()
@@ -131,7 +140,7 @@ class DatasetPanel(Panel):
 def seen_html(seen: Seen | None, unseen: Message | None, path: str) -> str:
     """What was recognised, or what is wrong with the path."""
     if unseen is not None:
-        return f'<div style="margin-left:134px;max-width:626px">{message_html(unseen)}</div>'
+        return f'<div style="margin-left:124px">{message_html(unseen)}</div>'
     if seen is None:
         text = (
             "looking …"
@@ -146,7 +155,7 @@ def seen_html(seen: Seen | None, unseen: Message | None, path: str) -> str:
         else ""
     )
     head = f"<b class='rcg-good'>{words.get(seen.format, seen.format)}</b> · {seen.images:,} images{escape(classes)}"
-    return f'<div class="rcg-help" style="margin-left:134px">{head}<br>{escape(seen.reason)}</div>'
+    return f'<div class="rcg-help">{head}<br>{escape(seen.reason)}</div>'
 
 
 def about_html(about: About | None) -> str:

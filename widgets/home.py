@@ -13,7 +13,7 @@ import ipywidgets as w
 from rcg.info import Part
 from rcg.journal import Entry
 from rcg.workspace import Workspace
-from widgets.base import Clock, Message
+from widgets.base import Message
 from widgets.home_model import DatasetRow, Glance, HomeModel
 from widgets.jobbar import JobBar
 from widgets.kit import Html, Panel, empty_html, html_of, message_html, state_html, table_html
@@ -34,7 +34,7 @@ class HomePanel(Panel):
         m = self.model
         glance = html_of(m, "glance", glance_html)
         problems = html_of(m, "problems", problems_html)
-        refresh = self.button("refresh", "Read again", m.refresh, busy="reading the workspace")
+        refresh = self.button("refresh", "Read again", m.refresh, busy="reading the workspace", place="home")
         self._bars: dict[int, JobBar] = {}
         self._jobs = w.VBox()
         self.controls.update(glance=glance, problems=problems, jobs=self._jobs)
@@ -42,8 +42,7 @@ class HomePanel(Panel):
         self.read(m.refresh, busy="reading the workspace", key="refresh")
         if not self.inline:
             self.read(m.inspect, busy="", key="inspect")
-            self.clock = Clock(m.watch, every_s=0.5)
-        return [problems, self._jobs, glance, w.HBox([refresh])]
+        return [problems, self._jobs, glance, w.HBox([refresh, self.told("home")])]
 
     def _show_jobs(self, change: dict[str, Any]) -> None:
         for model in change["new"]:

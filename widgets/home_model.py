@@ -88,7 +88,7 @@ class HomeModel(PanelModel):
             if job.id not in self._jobs:
                 self._jobs[job.id] = JobModel(self.workspace, kinds=(), ended=self.ended)
                 self._jobs[job.id].attach(job)
-        self.watched = tuple(self._jobs[key] for key in sorted(self._jobs, reverse=True) if self._jobs[key].job)
+        self.watched = tuple(self._jobs[key] for key in sorted(self._jobs, reverse=True) if _waits(self._jobs[key]))
 
     def poll(self) -> None:
         """Look at the jobs, and at the workspace where something was written."""
@@ -96,6 +96,10 @@ class HomeModel(PanelModel):
             each.poll()
         if _changed(self.workspace.path) != self._seen:
             self.refresh()
+
+
+def _waits(model: JobModel) -> bool:
+    return model.job is not None and (model.shown is None or model.shown.state != "done")
 
 
 def open_jobs(known: Sequence[Job]) -> list[Job]:

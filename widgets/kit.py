@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as w
 from traitlets import HasTraits
 
-from widgets.base import Message, PanelModel, Worker
+from widgets.base import Clock, Message, PanelModel, Worker
 from widgets.style import STYLE
 
 _COLOURS = {"error": "bad", "warning": "warn", "info": "brand", "done": "good"}
@@ -50,6 +50,9 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[object]], *, numbers
     top = "".join(cell("th", column, value) for column, value in enumerate(head))
     body = "".join(f"<tr>{''.join(cell('td', i, value) for i, value in enumerate(row))}</tr>" for row in rows)
     return f'<table class="rcg-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+
+
+_EVERY_S = 0.4
 
 
 class Html:
@@ -94,7 +97,7 @@ def card(*children: w.Widget, title: str = "") -> w.VBox:
     return box
 
 
-_LABEL = {"description_width": "130px"}
+_LABEL = {"description_width": "116px"}
 
 
 def control(model: HasTraits, name: str, kind: type[w.Widget], **options: Any) -> w.Widget:
@@ -103,7 +106,7 @@ def control(model: HasTraits, name: str, kind: type[w.Widget], **options: Any) -
     width = options.pop("width", "100%")
     made = kind(
         description=about.get("label", name), tooltip=about.get("tip", ""), value=getattr(model, name),
-        style=_LABEL, layout=w.Layout(width=width, max_width="760px"), **options,
+        style=_LABEL, layout=w.Layout(width=width), **options,
     )  # fmt: skip
     if "placeholder" in about:
         made.placeholder = about["placeholder"]
@@ -120,7 +123,7 @@ def choice(
     about = model.traits()[name].metadata
     made = w.Dropdown(
         description=about.get("label", name), tooltip=about.get("tip", ""), style=_LABEL,
-        layout=w.Layout(width=width, max_width="760px"),
+        layout=w.Layout(width=width),
     )  # fmt: skip
     filling = False
 
@@ -147,6 +150,15 @@ def choice(
     return made
 
 
+def columns(left: Sequence[w.Widget], right: Sequence[w.Widget]) -> w.HBox:
+    """What is done on the left, what is seen on the right; below each other where the page is narrow."""
+    sides = (
+        w.VBox(list(left), layout=w.Layout(flex="1 1 380px", max_width="470px", min_width="0", overflow="visible")),
+        w.VBox(list(right), layout=w.Layout(flex="2 1 460px", min_width="0", overflow="visible")),
+    )
+    return w.HBox(list(sides), layout=w.Layout(flex_flow="row wrap", grid_gap="0 14px", overflow="visible"))
+
+
 def html_of(model: HasTraits, name: str, render: Callable[[Any], str]) -> w.HTML:
     """An HTML widget that shows a trait."""
     made = w.HTML(render(getattr(model, name)))
@@ -156,18 +168,20 @@ def html_of(model: HasTraits, name: str, render: Callable[[Any], str]) -> w.HTML
 
 
 def busy_html(text: str) -> str:
-    """The line that says what is going on, always of the same height."""
-    spin = '<span class="rcg-spin"></span>' if text else ""
-    return f'<div class="rcg-status" role="status">{spin}{escape(text)}</div>'
+    """The line that says what is going on."""
+    return f'<div class="rcg-status" role="status"><span class="rcg-spin"></span>{escape(text)}</div>' if text else ""
 
 
 class Panel:
     """A view over a model: named controls, a layout, and clicks that return at once.
 
+    What a click came to is told near the button: each button names its `place`, and `told` makes the widget for it.
+
     Attributes:
         model: The panel's model; its commands do what the buttons do.
         controls: The widgets by name.
         box: The widget that is shown.
+        active: Whether it looks at the disk by itself; a panel behind a tab need not.
     """
 
     title = ""
@@ -180,46 +194,84 @@ class Panel:
         self.commands = Worker(inline=inline)
         self.reading = Worker(inline=inline)
         self._buttons: list[w.Button] = []
+        self._told: dict[str, tuple[w.HTML, w.HTML]] = {}
+        self._place = ""
+        self._latest: dict[str, object] = {}
         head = w.HTML(
             f'{STYLE}<div class="rcg-head"><h2>{escape(self.title)}</h2>'
             f'<span class="rcg-muted">{escape(self.subtitle)}</span></div>'
         )
-        status = html_of(model, "busy", busy_html)
-        message = html_of(model, "message", message_html)
-        self.controls.update(status=status, message=message)
-        self.box = w.VBox([head, status, message, *self.build()])
+        self.box = w.VBox([head, *self.build()])
         self.box.add_class("rcg-panel")
+        model.observe(self._tell, ["message", "busy", "reading"])
         model.observe(self._hold, "busy")
+        self._tell()
+        self.active = True
+        self._clock = None if inline else Clock(self._look_around, every_s=_EVERY_S)
+
+    def _look_around(self) -> None:
+        if self.active:
+            self.model.watch()
 
     def build(self) -> Sequence[w.Widget]:
         """Make the panel's own widgets."""
         raise NotImplementedError
 
+    def told(self, place: str) -> w.VBox:
+        """The lines near some buttons: what is under way, and what came of it. The first place is the default."""
+        status, message = w.HTML(), w.HTML()
+        self._told[place] = (status, message)
+        self._place = self._place or place
+        return w.VBox([status, message])
+
+    def _tell(self, _: object = None) -> None:
+        for place, (status, message) in self._told.items():
+            here = place == self._place
+            status.value = busy_html(self.model.busy or self.model.reading) if here else ""
+            message.value = message_html(self.model.message) if here else ""
+
+    @property
+    def shown_message(self) -> str:
+        """What the panel tells its user at this moment, as HTML."""
+        return "".join(str(message.value) for _, message in self._told.values())
+
     def button(
-        self, name: str, text: str, command: Callable[[], object], *, busy: str, style: str = "", tip: str = "",
-        icon: str = "",
+        self, name: str, text: str, command: Callable[[], object], *, busy: str, place: str, style: str = "",
+        tip: str = "",
     ) -> w.Button:  # fmt: skip
         """A button that calls one command of the model, away from the kernel's thread."""
-        made = w.Button(description=text, button_style=style, tooltip=tip, icon=icon, layout=w.Layout(width="auto"))
-        made.on_click(lambda _: self.act(command, busy=busy))
+        made = w.Button(description=text, button_style=style, tooltip=tip, layout=w.Layout(width="auto"))
+        made.on_click(lambda _: self.act(command, busy=busy, place=place))
         self.controls[name] = made
         self._buttons.append(made)
         return made
 
-    def act(self, command: Callable[[], object], *, busy: str) -> None:
+    def act(self, command: Callable[[], object], *, busy: str, place: str) -> None:
         """Say what begins, and do it beside the kernel's thread."""
-        self.model.message, self.model.busy = None, busy
-        self.commands.submit(lambda: self.model.attempt(command))
+        self._place = place
+        self.model.message = None
+        self.commands.submit(self._begun(command, "busy", busy))
 
     def read(self, command: Callable[[], object], *, busy: str, key: str, after_s: float = 0.0) -> None:
         """The same for reading: of several with one key only the last is done."""
-        if busy:
-            self.model.busy = busy
-        self.reading.submit(lambda: self.model.attempt(command), key=key, after_s=after_s)
+        self.reading.submit(self._begun(command, "reading", busy), key=key, after_s=after_s)
+
+    def _begun(self, command: Callable[[], object], trait: str, text: str) -> Callable[[], None]:
+        """The work with its line: shown now, gone at the end unless something newer is under way."""
+        mark = self._latest[trait] = object() if text else self._latest.get(trait)
+        if text:
+            setattr(self.model, trait, text)
+
+        def work() -> None:
+            self.model.attempt(command)
+            if text and self._latest[trait] is mark:
+                setattr(self.model, trait, "")
+
+        return work
 
     def _hold(self, change: dict[str, Any]) -> None:
         for each in self._buttons:
-            each.disabled = bool(change["new"]) and each.description != "Stop"
+            each.disabled = bool(change["new"])
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

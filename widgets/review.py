@@ -12,13 +12,13 @@ import ipywidgets as w
 
 from rcg.corrections import Correction
 from rcg.workspace import Workspace
-from widgets.base import Clock
 from widgets.jobbar import JobBar
 from widgets.kit import (
     Html,
     Panel,
     card,
     choice,
+    columns,
     control,
     empty_html,
     facts_html,
@@ -40,122 +40,109 @@ class ReviewPanel(Panel):
     model: ReviewModel
 
     def build(self) -> Sequence[w.Widget]:
-        """Make the choices, the browser, the corrections, and the job bars."""
+        """Make the choices, the list, the image, the corrections, and the job bars."""
         m = self.model
+        self._filling = False
         self.app, self.job = JobBar(m.app, inline=self.inline), JobBar(m.jobs, inline=self.inline)
-        parts = [self._choices(), self.app.box, self.job.box, self._browser(), self._corrections()]
+        left, right = [self._choices(), self._list()], [self.app.box, self.job.box, self._image()]
+        parts = [columns(left, right), self._corrections()]
+        m.observe(self._fill, ["items", "index", "predictions", "picture"])
         m.observe(self._choose, ["dataset", "predictions", "order", "score"])
         m.observe(self._show, "index")
+        self._fill()
         self.read(m.look, busy="comparing predictions with labels", key="look")
-        if not self.inline:
-            self.clock = Clock(m.watch, every_s=0.4)
         return parts
 
     def _choices(self) -> w.Widget:
         m = self.model
-        dataset = choice(m, "dataset", "names", empty="no datasets yet: make one in the dataset panel", width="460px")
-        predictions = choice(m, "predictions", "sets", empty="none yet: predict in the training panel", width="460px")
+        dataset = choice(m, "dataset", "names", empty="no datasets yet")
+        predictions = choice(m, "predictions", "sets", empty="none yet: predict in Training")
         orders = [("most mistakes first", MISTAKES), ("most worth a look first", QUEUE), ("by name", NAME)]
-        order = control(m, "order", w.Dropdown, options=orders, width="460px")
-        score = control(
-            m, "score", w.FloatSlider, min=0.05, max=0.95, step=0.05, continuous_update=False, width="460px"
-        )
-        totals = html_of(m, "totals", totals_html)
-        refresh = self.button("refresh", "Read again", m.look, busy="comparing predictions with labels")
-        app = self.button(
-            "app", "Open in FiftyOne", m.open_app, busy="starting", tip="Opens beside this panel; takes half a minute"
-        )
-        link = html_of(m, "link", link_html)
-        self.controls.update(
-            dataset=dataset, predictions=predictions, order=order, score=score, totals=totals, link=link
-        )
-        row = w.HBox([app, refresh, link], layout=w.Layout(margin="4px 0 0 134px", align_items="center"))
-        return card(dataset, predictions, order, score, totals, row, title="What to look at")
+        order = control(m, "order", w.Dropdown, options=orders)
+        score = control(m, "score", w.FloatSlider, min=0.05, max=0.95, step=0.05, continuous_update=False)
+        totals, link = html_of(m, "totals", totals_html), html_of(m, "link", link_html)
+        tip = "Opens beside this panel; it takes up to half a minute"
+        app = self.button("app", "Open in FiftyOne", m.open_app, busy="starting", place="choices", tip=tip)
+        again = self.button("refresh", "Read again", m.look, busy="comparing", place="choices")
+        names = {"dataset": dataset, "predictions": predictions, "order": order, "score": score}
+        self.controls.update(names, totals=totals, link=link)
+        row = w.HBox([app, again], layout=w.Layout(margin="4px 0 0 122px"))
+        return card(*names.values(), row, link, self.told("choices"), totals, title="What to look at")
 
-    def _browser(self) -> w.Widget:
+    def _list(self) -> w.Widget:
+        self._listing = w.Select(rows=16, layout=w.Layout(width="98%"), tooltip="The arrow keys go up and down")
+        self._listing.observe(self._go, "value")
+        self._empty = w.HTML()
+        self.controls["listing"] = self._listing
+        return card(self._empty, self._listing, title="Images")
+
+    def _image(self) -> w.Widget:
         m = self.model
-        listing = w.Select(rows=22, layout=w.Layout(width="330px"), tooltip="The arrow keys go up and down")
-        slider = w.IntSlider(
+        self._slider = w.IntSlider(
             description="Image", min=0, max=0, readout=False, continuous_update=False,
-            tooltip=m.traits()["index"].metadata["tip"],
-            style={"description_width": "45px"}, layout=w.Layout(width="300px"),
+            tooltip=m.traits()["index"].metadata["tip"], style={"description_width": "45px"},
+            layout=w.Layout(width="260px"),
         )  # fmt: skip
-        caption, problem = w.HTML(), html_of(m, "picture_message", message_html)
-        image = w.Image(format="jpeg", layout=w.Layout(max_width="100%", object_fit="contain"))
-        empty = w.HTML()
-        before, after = self._step("previous", "Previous", "arrow-left"), self._step("next", "Next", "arrow-right")
+        self._slider.observe(self._go, "value")
+        self._caption, problem = w.HTML(), html_of(m, "picture_message", message_html)
+        self._shown = w.Image(format="jpeg", layout=w.Layout(max_width="100%", object_fit="contain"))
+        before, after = self._step("previous", "← Previous"), self._step("next", "Next →")
+        self.controls.update(slider=self._slider, image=self._shown, caption=self._caption, problem=problem)
+        self.controls.update(previous=before, next=after)
+        steps = w.HBox([before, after, self._slider], layout=w.Layout(align_items="center", flex_flow="row wrap"))
+        self._image_card = card(
+            steps, self._caption, problem, self._shown, self._actions(), self.told("image"), title="Image by image"
+        )
+        return self._image_card
+
+    def _actions(self) -> w.Widget:
+        m, busy = self.model, "writing the correction"
+        confirm = self.button("confirm", "Labels are right", m.confirm, busy=busy, place="image", tip="Off the queue")
         accept = self.button(
-            "accept",
-            "Take predictions as labels",
-            m.accept,
-            busy="writing the correction",
-            tip="Where no label stands yet",
+            "accept", "Take predictions as labels", m.accept, busy=busy, place="image", tip="Where no label stands yet"
         )
-        confirm = self.button(
-            "confirm", "Labels are right", m.confirm, busy="writing the correction", tip="Takes it off the queue"
-        )
-        remove = self.button(
-            "remove",
-            "Remove missed labels",
-            m.remove_missed,
-            busy="writing the correction",
-            tip="Labels in red: no prediction found them",
-        )
-        self.controls.update(
-            listing=listing, slider=slider, image=image, caption=caption, problem=problem, previous=before, next=after
-        )
-        filling = False
+        tip = "Labels in red: no prediction found them"
+        remove = self.button("remove", "Remove missed labels", m.remove_missed, busy=busy, place="image", tip=tip)
+        return w.HBox([confirm, accept, remove], layout=w.Layout(flex_flow="row wrap"))
 
-        def fill(_: object = None) -> None:
-            nonlocal filling
-            filling = True
-            try:
-                start = max(0, min(m.index - _WINDOW // 2, len(m.items) - _WINDOW))
-                listing.options = [
-                    (f"{each.words} · {each.file_name}", start + at)
-                    for at, each in enumerate(m.items[start : start + _WINDOW])
-                ]
-                listing.value = m.index if m.items else None
-                slider.max, slider.value = max(0, len(m.items) - 1), m.index
-            finally:
-                filling = False
-            caption.value = caption_html(m.shown, m.index, len(m.items))
-            for each in (accept, remove):
-                each.layout.display = "" if m.predictions else "none"
+    def _fill(self, _: object = None) -> None:
+        """Show the list around the chosen image, and the image."""
+        m, listing = self.model, self._listing
+        start = max(0, min(m.index - _WINDOW // 2, len(m.items) - _WINDOW))
+        wanted = [(f"{each.words} · {each.file_name}", start + n) for n, each in enumerate(m.items[start:][:_WINDOW])]
+        self._filling = True
+        try:
+            if list(listing.options) != wanted:
+                listing.options = wanted
+            listing.value = m.index if m.items else None
+            self._slider.max, self._slider.value = max(0, len(m.items) - 1), m.index
+        finally:
+            self._filling = False
+        self._empty.value = "" if m.items else _empty(m)
+        listing.layout.display = self._image_card.layout.display = "" if m.items else "none"
+        self._caption.value = caption_html(m.shown, m.index, len(m.items))
+        self._shown.value = m.picture
+        self._shown.layout.display = "" if m.picture else "none"
+        for name in ("accept", "remove"):
+            self.controls[name].layout.display = "" if m.predictions else "none"
 
-        def go(change: dict[str, Any]) -> None:
-            if not filling and change["new"] is not None:
-                m.index = change["new"]
+    def _go(self, change: dict[str, Any]) -> None:
+        if not self._filling and change["new"] is not None:
+            self.model.index = change["new"]
 
-        def draw(_: object = None) -> None:
-            image.value = m.picture
-            image.layout.display = "" if m.picture else "none"
-            body.layout.display = "" if m.items else "none"
-            empty.value = "" if m.items else _empty(m)
-
-        m.observe(fill, ["items", "index", "predictions"])
-        m.observe(draw, ["picture", "items"])
-        listing.observe(go, "value")
-        slider.observe(go, "value")
-        steps = w.HBox([before, after, slider], layout=w.Layout(align_items="center"))
-        actions = w.HBox([confirm, accept, remove], layout=w.Layout(flex_flow="row wrap"))
-        right = w.VBox([steps, caption, problem, image, actions], layout=w.Layout(flex="1 1 420px", min_width="0"))
-        body = w.HBox([listing, right], layout=w.Layout(flex_flow="row wrap", grid_gap="14px"))
-        fill()
-        draw()
-        return card(empty, body, title="Image by image")
-
-    def _step(self, command: str, text: str, icon: str) -> w.Button:
-        made = w.Button(description=text, icon=icon, layout=w.Layout(width="auto"))
+    def _step(self, command: str, text: str) -> w.Button:
+        made = w.Button(description=text, layout=w.Layout(width="auto"))
         made.on_click(lambda _: getattr(self.model, command)())
         return made
 
     def _corrections(self) -> w.Widget:
         m = self.model
         table = html_of(m, "corrections", corrections_html)
-        undo = self.button("undo", "Undo the newest", m.undo, busy="undoing", tip="Both lines stay in the log")
+        undo = self.button(
+            "undo", "Undo the newest", m.undo, busy="undoing", place="log", tip="Both lines stay in the log"
+        )
         train = self.button(
-            "train", "Train on the corrections", m.train_again, busy="starting", style="primary", icon="play"
+            "train", "Train on the corrections", m.train_again, busy="starting", place="log", style="primary"
         )
         self.controls.update(corrections=table)
 
@@ -166,7 +153,7 @@ class ReviewPanel(Panel):
 
         m.observe(fill, "corrections")
         fill()
-        return card(table, w.HBox([undo, train]), title="Corrections")
+        return card(table, w.HBox([undo, train]), self.told("log"), title="Corrections")
 
     def _choose(self, _: dict[str, Any]) -> None:
         self.read(self.model.look, busy="comparing predictions with labels", key="look", after_s=0.05)
@@ -197,7 +184,7 @@ def totals_html(totals: Totals) -> str:
         ("missed", f"{totals.fn:,}"),
     ]
     facts += [("of the labels found", f"{100 * totals.tp / found:.0f} %")] if found else []
-    return f'<div style="margin:4px 0 4px 134px">{facts_html(facts)}</div>'
+    return f'<div style="margin:4px 0 4px 124px">{facts_html(facts)}</div>'
 
 
 def link_html(link: str) -> str:

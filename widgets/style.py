@@ -7,7 +7,7 @@ STYLE = """<style>
   --rcg-soft: var(--jp-layout-color2, #f3f3f3); --rcg-brand: var(--jp-brand-color1, #1976d2);
   --rcg-bad: var(--jp-error-color1, #c62828); --rcg-warn: var(--jp-warn-color1, #b26a00);
   --rcg-good: var(--jp-success-color1, #2e7d32);
-  color: var(--rcg-text); font-family: var(--jp-ui-font-family, sans-serif); font-size: 13px; max-width: 1120px;
+  color: var(--rcg-text); font-family: var(--jp-ui-font-family, sans-serif); font-size: 13px; max-width: 1280px;
   overflow: visible;
 }
 .rcg-panel .widget-html-content { line-height: 1.45; }
@@ -15,7 +15,7 @@ STYLE = """<style>
 .rcg-head h2 { font-size: 18px; font-weight: 600; margin: 0; color: var(--rcg-text); }
 .rcg-panel a.rcg-link { color: var(--jp-content-link-color, #1976d2); }
 .rcg-muted, .rcg-panel .rcg-muted { color: var(--rcg-muted); }
-.rcg-status { min-height: 20px; color: var(--rcg-muted); }
+.rcg-status { min-height: 0; color: var(--rcg-muted); }
 .rcg-card { border: 1px solid var(--rcg-line); border-radius: 6px; background: var(--rcg-back); padding: 12px 14px;
   margin: 0 0 12px 0; overflow: visible; }
 .rcg-card h3, .rcg-title { font-size: 14px; font-weight: 600; margin: 0 0 6px 0; color: var(--rcg-text); }
@@ -57,7 +57,7 @@ STYLE = """<style>
 .rcg-pictures figcaption { font-size: 11px; color: var(--rcg-muted); overflow-wrap: anywhere; max-width: 260px; }
 .rcg-legend { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 11px; margin-left: 52px; }
 .rcg-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 8px; }
-.rcg-help { color: var(--rcg-muted); font-size: 12px; margin: 0 0 4px 134px; }
+.rcg-help { color: var(--rcg-muted); font-size: 12px; margin: 0 0 4px 124px; }
 .rcg-panel .widget-label { color: var(--rcg-text); }
 .rcg-panel .jupyter-button { border-radius: 4px; }
 .rcg-panel .widget-inline-hbox > .widget-label { text-align: left; }

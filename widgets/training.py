@@ -10,10 +10,10 @@ import ipywidgets as w
 
 from rcg.errors import RcgError
 from rcg.workspace import Workspace
-from widgets.base import Clock, Message
+from widgets.base import Message
 from widgets.chart import chart
 from widgets.jobbar import JobBar, code_html
-from widgets.kit import Html, Panel, card, choice, empty_html, html_of, message_html, state_html, table_html
+from widgets.kit import Html, Panel, card, choice, columns, empty_html, html_of, message_html, state_html, table_html
 from widgets.training_model import Curves, Row, TrainingModel, defaults, help_texts
 
 _GROUPS = {
@@ -35,6 +35,12 @@ _CHOICES = {
     "unreadable": ("stop", "skip"),
     "amp": ("False", "True"),
 }
+_WORDS = {
+    "rois": "RoIs",
+    "amp": "Half precision",
+    "checkpoint_every_s": "Checkpoint, s",
+    "val_from_train": "Val from train",
+}
 _OTHER = {"budget": "epochs", "epochs": "budget"}
 
 
@@ -48,15 +54,13 @@ class TrainingPanel(Panel):
     def build(self) -> Sequence[w.Widget]:
         """Make the form, the job bar, the curves, and the list of runs."""
         self.job = JobBar(self.model.jobs, inline=self.inline)
-        parts = [self._form(), self.job.box, self._curves(), self._runs()]
+        parts = [columns([self._form()], [self.job.box, self._curves(), self._samples()]), self._runs()]
         m = self.model
         m.observe(self._redraw, "compared")
         m.observe(self._relook, "run")
         m.observe(self._other_dataset, "dataset")
         if m.run:
             self.read(self._first_look, busy="reading the runs", key="look")
-        if not self.inline:
-            self.clock = Clock(m.watch, every_s=0.4)
         return parts
 
     def _first_look(self) -> None:
@@ -65,11 +69,11 @@ class TrainingPanel(Panel):
 
     def _form(self) -> w.Widget:
         m = self.model
-        dataset = choice(m, "dataset", "names", empty="no datasets yet: make one in the dataset panel", width="460px")
-        main = [self._setting(name, width="460px", label=130) for name in _MAIN]
+        dataset = choice(m, "dataset", "names", empty="no datasets yet")
+        main = [self._setting(name) for name in _MAIN]
         groups = [self._group(title, names) for title, names in _GROUPS.items()]
         wrong = html_of(m, "wrong", message_html)
-        start = self.button("start", "Start training", m.start, busy="starting", style="primary", icon="play")
+        start = self.button("start", "Start training", m.start, busy="starting", place="form", style="primary")
         code = w.ToggleButton(description="Copy as code", layout=w.Layout(width="auto"))
         text = w.HTML()
         self.controls.update(dataset=dataset, wrong=wrong, code=code, code_text=text)
@@ -79,27 +83,24 @@ class TrainingPanel(Panel):
 
         m.observe(show_code, ["settings", "dataset"])
         code.observe(show_code, "value")
-        row = w.HBox([start, code], layout=w.Layout(margin="6px 0 0 134px"))
-        return card(dataset, *main, row, wrong, text, *groups, title="Train")
+        row = w.HBox([start, code], layout=w.Layout(margin="6px 0 0 122px"))
+        return card(dataset, *main, row, self.told("form"), wrong, text, *groups, title="Train")
 
     def _group(self, title: str, names: Sequence[str]) -> w.Widget:
         fields = [self._setting(name) for name in names if name in defaults()]
-        grid = w.GridBox(
-            fields, layout=w.Layout(grid_template_columns="repeat(auto-fill, minmax(250px, 1fr))", grid_gap="0 18px")
-        )
-        return w.VBox([w.HTML(f'<div class="rcg-title" style="margin-top:8px">{title}</div>'), grid])
+        return w.VBox([w.HTML(f'<div class="rcg-title" style="margin-top:8px">{title}</div>'), *fields])
 
     def figure(self) -> Html:
         """The curves of the compared runs, for a notebook's cell."""
         self.model.draw()
         return Html(curves_html(self.model.curves))
 
-    def _setting(self, name: str, *, width: str = "98%", label: int = 118) -> w.Widget:
+    def _setting(self, name: str) -> w.Widget:
         """The control of one setting: empty means its default, which stands in grey."""
         m, default = self.model, defaults()[name]
         shared: dict[str, Any] = {
-            "description": name.replace("_", " ").capitalize(), "tooltip": help_texts().get(name, ""),
-            "style": {"description_width": f"{label}px"}, "layout": w.Layout(width=width),
+            "description": _WORDS.get(name, name.replace("_", " ").capitalize()), "tooltip": help_texts().get(name, ""),
+            "style": {"description_width": "116px"}, "layout": w.Layout(width="98%"),
         }  # fmt: skip
         if name == "architecture":
             made: w.Widget = w.Dropdown(options=m.architectures, value="auto", **shared)
@@ -140,25 +141,44 @@ class TrainingPanel(Panel):
         self.controls["curves"] = shown
         return card(shown, title="Curves")
 
+    def _samples(self) -> w.Widget:
+        m = self.model
+        shown = html_of(m, "pictures", samples_html)
+        self.controls["pictures"] = shown
+        box = card(shown, title="On test images")
+
+        def fill(_: object = None) -> None:
+            box.layout.display = "" if m.pictures else "none"
+
+        m.observe(fill, "pictures")
+        fill()
+        return box
+
     def _runs(self) -> w.Widget:
         m = self.model
-        run = choice(m, "run", "run_names", empty="no runs yet", width="460px")
+        run = choice(m, "run", "run_names", empty="no runs yet", width="400px")
         evaluate = self.button(
-            "evaluate", "Evaluate", m.evaluate, busy="starting", tip="The 12 COCO numbers on the test cards"
+            "evaluate",
+            "Evaluate",
+            m.evaluate,
+            busy="starting",
+            place="runs",
+            tip="The 12 COCO numbers on the test cards",
         )
         predict = self.button(
-            "predict", "Predict", m.predict, busy="starting", tip="Store its predictions with the dataset"
+            "predict", "Predict", m.predict, busy="starting", place="runs", tip="Store its predictions with the dataset"
         )
-        resume = self.button("resume", "Resume", m.resume_run, busy="starting", tip="Go on from its last checkpoint")
-        refresh = self.button("refresh", "Read again", self._read_again, busy="reading the runs")
+        resume = self.button(
+            "resume", "Resume", m.resume_run, busy="starting", place="runs", tip="Go on from its last checkpoint"
+        )
+        refresh = self.button("refresh", "Read again", self._read_again, busy="reading the runs", place="runs")
         compare = w.SelectMultiple(
             description="Compare", options=m.run_names, value=m.compared, rows=4,
-            style={"description_width": "130px"}, layout=w.Layout(width="460px"),
+            style={"description_width": "116px"}, layout=w.Layout(width="400px"),
             tooltip="Ctrl or Shift chooses several",
         )  # fmt: skip
         table, differences = html_of(m, "runs", runs_html), w.HTML()
-        pictures = html_of(m, "pictures", samples_html)
-        self.controls.update(run=run, compare=compare, runs=table, differences=differences, pictures=pictures)
+        self.controls.update(run=run, compare=compare, runs=table, differences=differences)
 
         def fill(_: object = None) -> None:
             if tuple(compare.options) != m.run_names:
@@ -174,7 +194,12 @@ class TrainingPanel(Panel):
         m.observe(fill, ["runs", "run", "compared"])
         fill()
         return card(
-            table, w.HBox([run, evaluate, predict, resume, refresh]), compare, differences, pictures, title="Runs"
+            table,
+            w.HBox([run, evaluate, predict, resume, refresh]),
+            self.told("runs"),
+            compare,
+            differences,
+            title="Runs",
         )
 
     def _read_again(self) -> None:
@@ -241,7 +266,7 @@ def differences_html(rows: Sequence[Row]) -> str:
     if not body:
         return '<div class="rcg-help">These runs have the same settings.</div>'
     table = table_html(["setting", *(row.name for row in rows)], body)
-    return f'<div style="margin-left:134px">{table}</div>'
+    return f'<div style="margin-left:124px">{table}</div>'
 
 
 def samples_html(pictures: str) -> str:
@@ -249,8 +274,7 @@ def samples_html(pictures: str) -> str:
     if not pictures:
         return ""
     key = "labels: solid blue, missed ones red · predictions: dashed green, false ones orange"
-    title = '<div class="rcg-title" style="margin-top:12px">On test images</div>'
-    return f'{title}<div class="rcg-muted">{key}</div>{pictures}'
+    return f'<div class="rcg-muted">{key}</div>{pictures}'
 
 
 def training_panel(workspace: Workspace | str | Path | None = None, *, inline: bool = False) -> TrainingPanel:

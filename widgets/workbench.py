@@ -51,6 +51,8 @@ class Workbench:
             self.box.selected_index = _DATASETS  # with an empty workspace there is one thing to do
         self.dataset.model.chosen = self._train
         self.box.observe(self._turned, "selected_index")
+        for at, each in enumerate(self.panels):
+            each.active = at == self.box.selected_index
 
     def _train(self, name: str) -> None:
         self.training.model.refresh()
@@ -58,7 +60,9 @@ class Workbench:
         self.box.selected_index = _TRAINING
 
     def _turned(self, change: dict[str, Any]) -> None:
-        """A panel that comes to the front reads what the others did."""
+        """A panel that comes to the front reads what the others did; those behind rest."""
+        for each in self.panels:
+            each.active = each is self.panels[change["new"]]
         panel = self.panels[change["new"]]
         command = panel.model.look if isinstance(panel, ReviewPanel) else panel.model.refresh
         panel.read(command, busy="", key="turned")
