@@ -235,7 +235,16 @@ class Dataset:
         )
 
     def write_predictions(self, name: str, records: Iterable[ImageRecord]) -> Path:
-        """Store predictions under a name, as COCO JSON with scores; earlier ones of that name are replaced."""
+        """Store predictions under a name, as COCO JSON with scores; earlier ones of that name are replaced.
+
+        Raises:
+            DataError: If a prediction is for an image that the dataset does not have.
+        """
+        records = tuple(records)
+        own = {record.file_name for record in self._read_records(self.labels_file())}
+        if strangers := [record.file_name for record in records if record.file_name not in own]:
+            what = f"{len(strangers)} predictions are for images that are not in the dataset, such as {strangers[0]}"
+            raise DataError(what, where=self.images, fix="add these images first, or predict on the dataset by name")
         with self.lock(f"writing predictions {name}"):
             self.learn_classes(label for record in records for label in _labels_of(record))
             return self.write_records(records, stage=PREDICTIONS, name=name)

@@ -92,10 +92,9 @@ def run_demo(
         raise DataError(f"the dataset is not ready: {ready.findings[0].what}", where=dataset.path)
     run = _train(workspace, dataset, budget=budget, profile=profile, report=report)
     metrics = training.evaluate(run, dataset, split="test", report=report)
-    test = dataset.splits().files("test")
-    predictions = training.predict(run, [dataset.images / name for name in test], report=report)
+    predictions = training.predict(run, dataset.splits().files("test"), report=report)
     dataset.write_predictions(run.name, predictions.records)
-    mistakes = sum(each.false_positives + each.missed for each in compare(dataset, run.name))
+    mistakes = sum(each.mistakes for each in compare(dataset, run.name))
     card = metrics.per_label["card"]
     done = Demo(
         workspace=str(workspace.path),

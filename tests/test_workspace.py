@@ -327,3 +327,13 @@ def test_broken_descriptions_are_errors_not_crashes(cards):
     (cards.path / "dataset.toml").write_text("type = ")
     with pytest.raises(DataError, match="description cannot be read"):
         _ = cards.type
+
+
+def test_predictions_for_images_that_are_not_here_are_refused(cards):
+    from dataclasses import replace
+
+    record = cards.records()[0]
+    with pytest.raises(DataError, match="not in the dataset, such as elsewhere"):
+        cards.write_predictions("mine", [replace(record, file_name="elsewhere/a.jpg")])
+    cards.write_predictions("mine", [record])
+    assert cards.records("predictions", name="mine")[0].image_id == record.image_id
