@@ -1,0 +1,228 @@
+"""Predict with a trained run: images in, records with scores out, one after another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from rcg.errors import DataError, RcgError, RunError
+from rcg.files import atomic, explain
+from rcg.images import Pixels, list_images, read_size
+from rcg.progress import Report, Tick, silent
+from rcg.runs import Run
+from rcg.training.cache import decode
+from rcg.training.checkpoints import Checkpoints
+from rcg.training.config import TrainConfig
+from rcg.types import BadLine, ImageRecord, LabelSet
+
+if TYPE_CHECKING:
+    from rcg.datasets import Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """What a run found in images.
+
+    Attributes:
+        run: The run's name.
+        labels: Its classes.
+        records: One record an image, with the predictions and their scores as annotations, best first.
+        unreadable: Images that could not be read, with the reason.
+    """
+
+    run: str
+    labels: LabelSet
+    records: tuple[ImageRecord, ...]
+    unreadable: tuple[BadLine, ...] = ()
+
+    def write(self, path: str | Path) -> Path:
+        """Write a COCO results file: a list of {image_id, file_name, category_id, label, bbox, score}.
+
+        Args:
+            path: Where to; it appears whole or not at all.
+        """
+        ids = dict(zip(self.labels.names, self.labels.ids, strict=True))
+        rows: list[dict[str, Any]] = [
+            {
+                "image_id": record.image_id,
+                "file_name": record.file_name,
+                "category_id": ids[each.label],
+                "label": each.label,
+                "bbox": [each.box.x, each.box.y, each.box.width, each.box.height],
+                "score": each.score,
+            }
+            for record in self.records
+            for each in record.annotations
+        ]
+        with atomic(path) as out:
+            out.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        return Path(path)
+
+
+class Predictor:
+    """A run's network, ready to look at images; loading it once serves many calls.
+
+    Args:
+        run: The run.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        RunError: If the run has no sound checkpoint.
+    """
+
+    def __init__(self, run: Run, *, device: str = "auto") -> None:
+        import torch
+
+        from rcg.training.start import choose_device
+        from rcg.training.trainer import build_network
+
+        self.run = run
+        known = {each.name for each in fields(TrainConfig)}
+        saved = run.config()
+        self.config = TrainConfig.of({key: value for key, value in saved.items() if key in known}, where=run.path)
+        best = Checkpoints(run.checkpoints).best()
+        if best is None:
+            fix = f"train it: rcg train --resume {run.name}"
+            raise RunError("the run has no checkpoint to predict with", where=run.path, fix=fix)
+        self.checkpoint = best
+        content = best.read()
+        self.labels = LabelSet(tuple(content["labels"]))
+        self.device = torch.device(choose_device(device))
+        self.model = build_network(self.config, len(self.labels.names), like=content["start"]).model
+        self.model.load_state_dict(content["model"])
+        self.model.to(self.device).eval()
+
+    def stream(
+        self,
+        records: Iterable[ImageRecord],
+        folder: Path,
+        *,
+        score: float = 0.0,
+        task: str = "predict",
+        total: int | None = None,
+        report: Report = silent,
+        unreadable: list[BadLine] | None = None,
+    ) -> Iterator[ImageRecord]:
+        """Predictions for each record, in the order they come; a few images are held at a time.
+
+        Args:
+            records: The images with their sizes; their annotations are not looked at.
+            folder: What their file names are relative to.
+            score: Predictions below it are left out.
+            task: The name that the meter shows.
+            total: How many records come, where known.
+            report: Where the progress goes.
+            unreadable: Gets the images that cannot be decoded; they raise where it is None.
+        """
+        from rcg.training.detect import detect
+
+        held: dict[str, Pixels] = {}
+
+        def readable() -> Iterator[ImageRecord]:
+            for record in records:
+                try:
+                    held[record.file_name] = decode(folder / record.file_name, self.config.image_size or 0)
+                except RcgError as error:
+                    if unreadable is None:
+                        raise
+                    unreadable.append(BadLine(file=record.file_name, line=None, reason=error.what))
+                else:
+                    yield record
+
+        report(Tick(task=task, done=0, total=total))
+        found = detect(
+            self.model,
+            readable(),
+            lambda record: held.pop(record.file_name),
+            self.labels,
+            device=self.device,
+            score=score,
+        )
+        for done, record in enumerate(found, start=1):
+            yield record
+            report(Tick(task=task, done=done, total=total))
+
+
+def predict(
+    run: Run,
+    images: str | Path | Sequence[str | Path] | Dataset,
+    *,
+    score: float = 0.05,
+    report: Report = silent,
+) -> Predictions:
+    """Find what a run has learned in images, with its best checkpoint.
+
+    Args:
+        run: The run.
+        images: A folder, an image, a list of images, or a dataset; names in a list that are no files are looked up
+            among the images of the dataset that the run was trained on.
+        score: Predictions below it are left out, 0 to 1.
+        report: Where the progress goes.
+
+    Returns:
+        The predictions; `Predictions.write` makes a COCO results file of them, and
+        `dataset.write_predictions(run.name, predictions.records)` stores those of a dataset.
+
+    Raises:
+        DataError: If there are no images.
+        RunError: If the run has no checkpoint.
+    """
+    unreadable: list[BadLine] = []
+    folder, records = _records(run, images, unreadable)
+    if not records:
+        reason = f"; {len(unreadable):,} cannot be read, such as {unreadable[0].file}: {unreadable[0].reason}"
+        what = "there are no images to predict on" + (reason if unreadable else "")
+        raise DataError(what, where=folder, fix="name an image, or a folder that holds .jpg or .png files")
+    predictor = Predictor(run)
+    found = tuple(
+        predictor.stream(records, folder, score=score, total=len(records), report=report, unreadable=unreadable)
+    )
+    return Predictions(run=run.name, labels=predictor.labels, records=found, unreadable=tuple(unreadable))
+
+
+def write_dataset_predictions(run: Run, dataset: Dataset, *, score: float = 0.05, report: Report = silent) -> Path:
+    """Predict on all images of a dataset and store the result with it, under the run's name."""
+    return dataset.write_predictions(run.name, predict(run, dataset, score=score, report=report).records)
+
+
+def _records(
+    run: Run, images: str | Path | Sequence[str | Path] | Dataset, unreadable: list[BadLine]
+) -> tuple[Path, list[ImageRecord]]:
+    """The folder and the images in it, with ids from 1 in the order of their names."""
+    from rcg.datasets import Dataset as Opened
+
+    if isinstance(images, Opened):
+        return images.images, list(images.records())
+    if isinstance(images, str | Path):
+        place = Path(images)
+        if not place.exists():
+            raise explain(FileNotFoundError(), place)
+        folder, names = (place, list(list_images(place))) if place.is_dir() else (place.parent, [place.name])
+    else:
+        folder, names = _listed(run, [Path(each) for each in images])
+    sized = []
+    for name in names:
+        try:
+            sized.append((name, read_size(folder / name)))
+        except RcgError as error:
+            unreadable.append(BadLine(file=name, line=None, reason=error.what))
+    return folder, [
+        ImageRecord(file_name=name, width=size.width, height=size.height, labelled=False, image_id=number)
+        for number, (name, size) in enumerate(sized, start=1)
+    ]
+
+
+def _listed(run: Run, paths: Sequence[Path]) -> tuple[Path, list[str]]:
+    if not paths:
+        raise DataError("the list of images is empty", fix="name at least one image")
+    own = run.workspace / "datasets" / str(run.config()["dataset"]) / "images"
+    if not paths[0].exists() and (own / paths[0]).exists():
+        return own, sorted(each.as_posix() for each in paths)
+    whole = [each.absolute() for each in paths]
+    folder = Path(os.path.commonpath([each.parent for each in whole]))
+    return folder, sorted(each.relative_to(folder).as_posix() for each in whole)
