@@ -151,12 +151,13 @@ def demo(
     workspace: Place = None,
     budget: Annotated[str, typer.Option(help="Time for the training.")] = "4 min",
     seed: Annotated[int, typer.Option(help="The number the cards are drawn from.")] = 0,
+    profile: Annotated[str, typer.Option(help="full, or smoke: few cards and steps, to see the path.")] = "full",
     json: AsJson = False,
 ) -> None:
     """Do the main job on made data: dataset, conversion, readiness, training, evaluation, predictions, review."""
     from rcg.demo import run_demo
 
-    done = run_demo(_workspace(workspace), budget=budget, seed=seed, report=_report())
+    done = run_demo(_workspace(workspace), budget=budget, seed=seed, profile=profile, report=_report())
     _done(str(done), **asdict(done))
 
 
