@@ -59,10 +59,15 @@ class Browsing:
         Returns:
             The corrections made now.
         """
+        import fiftyone
+
+        changed = _files(self.dataset) != self._stamp
         try:
+            if not fiftyone.dataset_exists(fiftyone_name(self.dataset)):  # deleted in the App or by another process
+                self._copy = build(self.dataset)
             made = collect(self._copy, self.dataset, report=self._hear)
-            if _files(self.dataset) != self._stamp and not made:
-                build(self.dataset, report=self._hear)
+            if changed:  # not for the edits taken here: they stand in the App already, in samples that may be open
+                build(self.dataset)
         except DataError as error:
             self._hear(Tick(task=_TASK, done=0, note=f"edits wait in the App: {error.what}"))
             return ()

@@ -22,11 +22,12 @@ from rcg.review.labels import (
     GROUND_TRUTH,
     STATE,
     declare,
+    read_shapes,
     stage_fields,
     stage_values,
     truth_values,
 )
-from rcg.review.shapes import field_names
+from rcg.review.shapes import Shape, field_names
 from rcg.types import ImageRecord
 
 if TYPE_CHECKING:
@@ -193,20 +194,14 @@ def _write_samples(
     for batch in _batches(new, task="adding images", report=report):
         target.add_samples([fo.Sample(**_values(fo, dataset, item, states)) for item in batch], progress=False)
     changed = {item.record.file_name: item for item in items if _stale(dataset, item, present, states)}
-    view = target.select_by("file_name", sorted(changed))
-    for sample in (
-        tracked(
-            view.iter_samples(autosave=True, batch_size=_BATCH),
-            task="updating images",
-            report=report,
-            total=len(changed),
-        )
-        if changed
-        else ()
-    ):
-        values = dict.fromkeys(label_fields)
-        for field, value in (values | _values(fo, dataset, changed[sample.file_name], states)).items():
-            sample[field] = value
+    if changed:
+        view = target.select_by("file_name", sorted(changed))
+        shapes = read_shapes(view)
+        samples = view.iter_samples(autosave=True, batch_size=_BATCH)
+        for sample in tracked(samples, task="updating images", report=report, total=len(changed)):
+            values = _values(fo, dataset, changed[sample.file_name], states, shapes[sample.id][2])
+            for field, value in {**dict.fromkeys(label_fields), **values}.items():
+                sample[field] = value
     return {item.record.file_name for item in new} | changed.keys()
 
 
@@ -229,7 +224,9 @@ def _batches(items: Sequence[Item], *, task: str, report: Report) -> Any:
         yield batch
 
 
-def _values(fo: Any, dataset: Dataset, item: Item, states: Mapping[str, str]) -> dict[str, Any]:
+def _values(
+    fo: Any, dataset: Dataset, item: Item, states: Mapping[str, str], old: Mapping[str, Shape] | None = None
+) -> dict[str, Any]:
     record = item.record
     values = {
         "filepath": str(dataset.images / record.file_name),
@@ -241,7 +238,7 @@ def _values(fo: Any, dataset: Dataset, item: Item, states: Mapping[str, str]) ->
         "labelled": record.labelled,
         "corrections": item.corrections,
         STATE: states[record.file_name],
-        **truth_values(fo, record),
+        **truth_values(fo, record, old=old),
     }
     for field, predicted in item.predictions.items():
         values |= stage_values(fo, field, replace(predicted, width=record.width, height=record.height))

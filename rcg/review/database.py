@@ -51,6 +51,11 @@ class DatabaseState:
         """Whether FiftyOne can run."""
         return self.problem is None
 
+    def __str__(self) -> str:
+        if self.problem is not None:
+            return f"{self.problem}; fix: {self.fix}"
+        return f"FiftyOne's database is ready: {self.uri or f'mongod {self.version}, {self.mongod}'}"
+
 
 def database_state(uri: str = "") -> DatabaseState:
     """Look for FiftyOne and its database, without starting or importing anything heavy.
@@ -134,12 +139,14 @@ def install_database(report: Report = silent) -> DatabaseState:
         fix = "install MongoDB 6.0 or later so that `mongod` is on the PATH, or set fiftyone_database_uri in rcg.toml"
         what = f"there is no package of FiftyOne's database for {platform.system()} on {platform.machine()}"
         raise MissingExtra(what, where="FiftyOne", fix=fix)
-    report(Tick(task="installing FiftyOne's database", done=0, total=1, note=f"pip install --no-deps {PACKAGE}"))
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--disable-pip-version-check", PACKAGE]
+    report(Tick(task="installing FiftyOne's database", done=0, total=1, note=PACKAGE))
+    # Where pip knows the package but its file is gone, it would call it installed; so it is told to write it again.
+    options = ["--no-deps", "--force-reinstall", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "install", *options, PACKAGE]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no message")
-        fix = f"with a network, repeat `rcg info --fix` (it runs {' '.join(command[2:])}); or set fiftyone_database_uri"
+        fix = f"with a network, repeat `rcg info --fix` (pip install --no-deps {PACKAGE}); or set fiftyone_database_uri"
         raise RunError(f"FiftyOne's database could not be installed: {last.strip()}", where="pip", fix=fix)
     report(Tick(task="installing FiftyOne's database", done=1, total=1))
     return require_database()

@@ -54,7 +54,6 @@ def variables(folder: str | Path, settings: Settings | None = None) -> dict[str,
         "FIFTYONE_DEFAULT_APP_PORT": str(settings.fiftyone_port),
         "FIFTYONE_SHOW_PROGRESS_BARS": "false",
         "FIFTYONE_LOGGING_LEVEL": os.environ.get("FIFTYONE_LOGGING_LEVEL", "WARNING"),
-        "MPLBACKEND": os.environ.get("MPLBACKEND", "agg"),  # FiftyOne imports pyplot, also where there is no screen
     }
 
 
@@ -109,7 +108,7 @@ def _database(root: Path, settings: Settings, report: Report) -> dict[str, str]:
     if uri := settings.fiftyone_database_uri or user_uri():
         require_database(uri)
         report(Tick(task="opening FiftyOne", done=0, note="asking the database"))
-        if not answers(uri, timeout_s=5):
+        if not answers(uri, timeout_s=3):
             fix = "start that server, or remove fiftyone_database_uri from rcg.toml (and FIFTYONE_DATABASE_URI)"
             raise RunError("the database does not answer", where=uri, fix=fix)
         # Workspaces that share a server must not meet in one database.

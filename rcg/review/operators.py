@@ -35,9 +35,8 @@ class SendToCorrections(foo.Operator):  # type: ignore[misc]
         notes: list[str] = []
         try:
             dataset = dataset_of(ctx.dataset)
+            # Not built anew afterwards: that would take the edits of the other samples too.
             made = collect(ctx.dataset, dataset, only=_ids(ctx), report=lambda tick: notes.append(tick.note))
-            if made:
-                build(dataset)
         except RcgError as error:
             return {"corrections": 0, "message": str(error)}
         ctx.trigger("reload_dataset")
