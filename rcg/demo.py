@@ -6,13 +6,14 @@ Each step is the call that a user makes. A demo that was stopped or killed goes 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from rcg import training
 from rcg.annotations import convert
 from rcg.datasets import Dataset
-from rcg.errors import DataError, RcgError
+from rcg.errors import DataError, RunError
 from rcg.files import write_json
 from rcg.progress import Report, duration, silent
 from rcg.readiness import STOP, validate
@@ -119,18 +120,14 @@ def _dataset(workspace: Workspace) -> Dataset:
 
 def _train(workspace: Workspace, dataset: Dataset, *, budget: str, profile: str, report: Report) -> Run:
     """Go on with the demo's last run where that was stopped, else train anew."""
+    asked: dict[str, Any] = {"profile": profile, **({"budget": budget} if profile == "full" else {})}
     for run in workspace.runs():
         settings = run.config()
-        same = settings.get("dataset") == NAME and settings.get("budget") == budget
-        if same and settings.get("profile") == profile and run.state() == "stopped":
-            try:
+        same = all(settings.get(key) == value for key, value in {"dataset": NAME, **asked}.items())
+        if same and run.state() == "stopped":
+            with suppress(RunError):  # it saved nothing yet, or the dataset changed: a new one does as well
                 return training.resume(run, report=report)
-            except RcgError:  # such as a run that saved nothing yet: a new one does as well
-                break
-    settings_: dict[str, Any] = {"profile": profile}
-    if profile == "full":
-        settings_["budget"] = budget
-    return training.train(dataset, config=training.TrainConfig(**settings_), name=NAME, report=report)
+    return training.train(dataset, config=training.TrainConfig(**asked), name=NAME, report=report)
 
 
 def _review(dataset: Dataset, report: Report) -> str:

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar, cast
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable
 from rcg.annotations.parallel import ordered_map
 from rcg.annotations.place import Pairs, image_size
-from rcg.annotations.source import CLIPPED, OTHER_KIND, Bad, BadMeter, Notes, no_scores
+from rcg.annotations.source import CLIPPED, OTHER_KIND, Bad, BadMeter, Notes, counted, no_scores
 from rcg.errors import DataError
 from rcg.images import Size
 from rcg.progress import Report, silent
@@ -262,7 +262,8 @@ class PerImageSource(Generic[Content, Entry]):
         if unscored and not annotations:
             raise no_scores(unscored, self.images)
         if unknown and not annotations:
-            what = f"none of the {unknown:,} labels names one of the {len(self.labels.names)} classes"
+            known = counted(len(self.labels.names), "class", "classes")
+            what = f"no label names one of the {known} in the class file ({unknown:,} were read)"
             fix = "lengthen the class file, or name the one that belongs to these labels (classes=FILE, --classes FILE)"
             raise DataError(what, where=self.class_hint, fix=fix)
         meter.close()

@@ -43,7 +43,18 @@ class Notes:
 
     def lines(self) -> tuple[str, ...]:
         """All notes as sentences."""
-        return (*self._said, *(f"{count:,} {kind}, first {example}" for kind, (count, example) in self._seen.items()))
+        counts = (f"{kind}: {count:,}, first {example}" for kind, (count, example) in self._seen.items())
+        return (*self._said, *counts)
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun.
+
+    Example:
+        >>> counted(1, "image"), counted(1200, "class", "classes")
+        ('1 image', '1,200 classes')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +175,7 @@ def unknown_label(label: str, known: Iterable[str], file_name: str) -> DataError
 def no_scores(count: int, where: object) -> DataError:
     """The error when no prediction has a score."""
     fix = "predict again with scores (ultralytics: save_conf=True), or read the labels as ground truth"
-    return DataError(f"none of the {count:,} predictions has a score", where=where, fix=fix)
+    return DataError(f"no prediction has a score ({count:,} were read)", where=where, fix=fix)
 
 
 def losses(record: ImageRecord, carries: frozenset[str]) -> tuple[Loss, ...]:

@@ -51,6 +51,11 @@ class Browsing:
     corrections: list[Correction] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    def __str__(self) -> str:
+        count = len(self.corrections)
+        taken = f"{count} corrections taken" if count != 1 else "1 correction taken"
+        return f"{taken} into {self.dataset.path / 'corrections.jsonl'}" if count else "no corrections were made"
+
     def poll(self) -> tuple[Correction, ...]:
         """Take the edits made since the last time, and show in the App what changed in RCG's files.
 
