@@ -53,9 +53,10 @@ class Demo:
     review: str
 
     def __str__(self) -> str:
+        ap50, ap, every = (_figure(value) for value in (self.card_ap50, self.card_ap, self.ap50))
         return (
-            f"reached in {duration(self.seconds)}: on the test photos cards are found with "
-            f"AP50 {_figure(self.card_ap50)} and AP {_figure(self.card_ap)}; all labels, small defects among them: AP50 {_figure(self.ap50)}\n"
+            f"reached in {duration(self.seconds)}: cards of the test photos are found with AP50 {ap50} and AP {ap}; "
+            f"all labels, small defects among them: AP50 {every}\n"
             f"look at {self.workspace}/runs/{self.run}/report.md and predictions.png beside it; {self.review}\n"
             f"next: rcg browse {self.dataset} (labels, predictions, {self.mistakes} mistakes to look at), "
             f"or make lab and open 00_workbench.ipynb"
