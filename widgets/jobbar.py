@@ -28,11 +28,16 @@ def bar_html(shown: Snapshot | None) -> str:
             f'aria-valuenow="{percent:.0f}">'
             f'<div style="width:{percent:.1f}%"></div></div>'
         )
-    numbers = " · ".join(f"{name} {value:.4g}" for name, value in shown.metrics.items())
+    numbers = " · ".join(f"{name} {value:.4g}" for name, value in shown.metrics.items() if not _quiet(name))
     note = " · ".join(each for each in (shown.note, numbers) if each)
     return (
         f'{bar}<div class="rcg-line">{escape(shown.line)}</div><div class="rcg-muted">{escape(note) or "&nbsp;"}</div>'
     )
+
+
+def _quiet(name: str) -> bool:
+    """Whether a metric says nothing to the reader of the bar; the log and the run's files have it."""
+    return name.startswith("loss_") or name in ("epoch", "seconds", "cpu_seconds")
 
 
 def title_html(job: Job | None, shown: Snapshot | None, *, beat: int = 0) -> str:

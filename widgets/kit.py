@@ -103,7 +103,7 @@ _LABEL = {"description_width": "116px"}
 def control(model: HasTraits, name: str, kind: type[w.Widget], **options: Any) -> w.Widget:
     """A widget for a trait: its label and tooltip come from the trait's metadata, its value is linked both ways."""
     about = model.traits()[name].metadata
-    width = options.pop("width", "100%")
+    width = options.pop("width", "98%")
     made = kind(
         description=about.get("label", name), tooltip=about.get("tip", ""), value=getattr(model, name),
         style=_LABEL, layout=w.Layout(width=width), **options,
@@ -117,7 +117,7 @@ def control(model: HasTraits, name: str, kind: type[w.Widget], **options: Any) -
 
 def choice(
     model: HasTraits, name: str, options: str, *, words: Callable[[str], str] = str, empty: str = "nothing yet",
-    width: str = "100%",
+    width: str = "98%",
 ) -> w.Dropdown:  # fmt: skip
     """A drop-down for a trait whose choices are another trait of the model, a tuple of strings."""
     about = model.traits()[name].metadata

@@ -11,7 +11,7 @@ STYLE = """<style>
   overflow: visible;
 }
 .rcg-panel .widget-html-content { line-height: 1.45; }
-.rcg-head { display: flex; align-items: baseline; gap: 10px; flex-wrap: wrap; }
+.rcg-head { margin-bottom: 6px; display: flex; align-items: baseline; gap: 10px; flex-wrap: wrap; }
 .rcg-head h2 { font-size: 18px; font-weight: 600; margin: 0; color: var(--rcg-text); }
 .rcg-panel a.rcg-link { color: var(--jp-content-link-color, #1976d2); }
 .rcg-muted, .rcg-panel .rcg-muted { color: var(--rcg-muted); }

@@ -81,6 +81,10 @@ class TrainingPanel(Panel):
         def show_code(_: object = None) -> None:
             text.value = self._code() if code.value else ""
 
+        def hold(_: object = None) -> None:
+            start.disabled = m.jobs.running or bool(m.busy)
+
+        m.jobs.observe(hold, "shown")
         m.observe(show_code, ["settings", "dataset"])
         code.observe(show_code, "value")
         row = w.HBox([start, code], layout=w.Layout(margin="6px 0 0 122px"))
