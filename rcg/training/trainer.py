@@ -119,7 +119,7 @@ class Trainer:
             parts: dict[str, torch.Tensor] = self.model(batch.images, batch.targets)
             loss = torch.stack(list(parts.values())).sum()
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        return {"loss": float(loss), **{name: float(value) for name, value in parts.items()}}
+        return {"loss": loss.item(), **{name: value.item() for name, value in parts.items()}}
 
 
 def prepared(run: Run, config: TrainConfig, data: TrainingData, report: Report) -> Trainer:
