@@ -1,0 +1,151 @@
+"""The notebooks: stripped, parameterised, small, and run by papermill; and the code that panels offer to copy."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rcg.synthetic import render_dataset
+from rcg.workspace import Workspace
+from widgets.code import code_of
+from widgets.dataset_model import DatasetModel
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+BIN = Path(sys.executable).parent
+
+
+def cells(path, kind="code"):
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_stripped_and_small(path):
+    for cell in cells(path):
+        assert cell["outputs"] == []
+        assert cell["execution_count"] is None
+        assert len(cell["source"]) <= 20
+        functions = [node for node in ast.walk(ast.parse(source(cell))) if isinstance(node, ast.FunctionDef)]
+        assert all(node.end_lineno - node.lineno < 10 for node in functions)
+    last = json.loads(path.read_text())["cells"][-1]
+    assert last["cell_type"] == "markdown"
+    assert re.search(r"`0\d_\w+\.ipynb`", source(last)), "the last cell says what to open next"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_parameters_are_typed_and_commented(path):
+    first = cells(path)[0]
+    assert first["metadata"]["tags"] == ["parameters"]
+    lines = source(first).splitlines()
+    assert any(line.startswith("workspace: str") for line in lines)
+    assert any(line.startswith('profile: str = "full"') for line in lines)
+    for line in lines:
+        assert re.fullmatch(r"\w+: (str|bool|int|float) = .+?  # .{10,}", line), line
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_panel_appears_by_view_and_is_driven_by_code(path):
+    text = "\n".join(source(cell) for cell in cells(path))
+    assert re.search(r"^(panel|bench)$", text, re.MULTILINE)
+    assert re.search(r"^(model|home) = (panel|bench)\.", text, re.MULTILINE)
+
+
+def mill(name, target, **parameters):
+    """Run a notebook as a batch, as a user would from a terminal."""
+    words = [BIN / "papermill", ROOT / "notebooks" / f"{name}.ipynb", target, "--log-output", "--no-progress-bar"]
+    for key, value in {"profile": "smoke", **parameters}.items():
+        words += ["-p", key, str(value)]
+    return subprocess.run(words, capture_output=True, text=True, env=clean(), check=False, cwd=target.parent)
+
+
+def clean():
+    return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+
+
+def printed(path):
+    outputs = [out for cell in cells(path) for out in cell["outputs"] if out["output_type"] == "stream"]
+    return "".join("".join(out["text"]) for out in outputs if out["name"] == "stdout")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("batch")
+
+
+def test_the_notebooks_run_one_after_the_other_as_a_batch(place):
+    """01 makes a dataset, 03 trains on it, 04 reviews the mistakes, 00 shows it all."""
+    workspace = place / "ws"
+    for name in ("01_datasets", "03_training", "04_review", "00_workbench"):
+        done = mill(name, place / f"{name}.ipynb", workspace=workspace)
+        assert done.returncode == 0, done.stderr[-3000:]
+    (run,) = Workspace(workspace).runs()
+    assert run.state() == "done"
+    assert run.metrics()["numbers"]["AP"] is not None
+    (data,) = Workspace(workspace).datasets()
+    assert data.prediction_names() == (run.name,)
+    assert "20 images" in printed(place / "01_datasets.ipynb")
+    assert run.name in printed(place / "03_training.ipynb")
+    assert "missed in" in printed(place / "04_review.ipynb")
+    assert "1 corrections in the log, 0 in force" in printed(place / "04_review.ipynb")
+    assert run.name in printed(place / "00_workbench.ipynb")
+
+
+def test_a_failing_job_fails_the_batch_and_says_why(place):
+    done = mill("01_datasets", place / "bad.ipynb", workspace=place / "other", source="/no/such/folder", dataset="x")
+    assert done.returncode == 1
+    assert "there is no such folder or file" in (place / "bad.ipynb").read_text()
+
+
+@pytest.fixture
+def code(tmp_path):
+    """What the dataset panel offers to copy for a small folder, in a workspace each."""
+    folder = tmp_path / "attic"
+    render_dataset(folder, counts={"train": 6, "val": 2, "test": 2}, size=(160, 200))
+
+    def offered(name):
+        model = DatasetModel(tmp_path / name)
+        model.path = str(folder)
+        model.recognise()
+        return model.code()
+
+    return offered
+
+
+def run(words, cwd, **options):
+    return subprocess.run(words, check=True, capture_output=True, text=True, env=clean(), cwd=cwd, **options)
+
+
+def test_copied_code_gives_the_same_result_in_all_three_ways(code, tmp_path):
+    """U7: the command line, the Python call and the papermill command make the same dataset."""
+    run(["bash", "-ec", code("a").command], tmp_path)
+    run([sys.executable, "-c", code("b").python], tmp_path)
+    run(["bash", "-ec", code("c").papermill], tmp_path)
+    found = [Workspace(tmp_path / name).dataset("attic") for name in "abc"]
+    assert found[0].coverage().images == 10
+    assert len({each.fingerprint() for each in found}) == 1
+    assert len({each.type.name for each in found}) == 1
+
+
+def test_the_code_of_a_training_gives_the_same_weights(code, tmp_path):
+    """U7: command line and Python call of a training; the notebook's own run is checked above."""
+    place = tmp_path / "a"
+    run(["bash", "-ec", code("a").command], tmp_path)
+    offered = code_of(["train", "attic", "profile=smoke", "epochs=1", "threads=1", "limit_images=4"], place)
+    run(["bash", "-ec", offered.command], tmp_path)
+    run([sys.executable, "-c", offered.python], tmp_path)
+    first, second = Workspace(place).runs()
+    assert first.config().items() >= {"limit_images": 4}.items()
+    losses = [
+        [tick["metrics"]["loss"] for tick in each.ticks() if "loss" in tick["metrics"]] for each in (first, second)
+    ]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) >= 2
