@@ -292,7 +292,7 @@ def test_results_alone_say_what_is_missing(tmp_path):
 def test_predictions_without_any_score_are_refused(tmp_path):
     image(tmp_path / "a.jpg")
     coco(tmp_path / "set.json", annotations=[{}])
-    with pytest.raises(DataError, match="none of the 1 predictions has a score"):
+    with pytest.raises(DataError, match="no prediction has a score"):
         convert(tmp_path / "set.json", tmp_path / "out.json", stage="predictions")
 
 
@@ -377,3 +377,28 @@ def test_pycocotools_reads_what_is_written(tmp_path, capsys):
     convert(tmp_path / "set.json", tmp_path / "out.json")
     opened = COCO(tmp_path / "out.json")
     assert [int(opened.annToMask(each).sum()) for each in opened.loadAnns(opened.getAnnIds())] == [600, 10]
+
+
+def test_a_bad_result_costs_only_itself(tmp_path):
+    image(tmp_path / "a.jpg")
+    coco(tmp_path / "truth.json")
+    good = '{"image_id": 1, "category_id": 2, "bbox": [10, 10, 20, 30], "score": 0.5}'
+    text(tmp_path / "results.json", f'[{good}, {good.replace("0.5", "NaN")}, {{"score": 1}}, {good}]')
+    _, (record,), bad = records(tmp_path / "results.json", stage="predictions")
+    assert (len(record.annotations), len(bad)) == (2, 2)
+
+
+def test_a_name_with_test_in_it_is_no_split(tmp_path):
+    image(tmp_path / "a.jpg")
+    coco(tmp_path / "my_test.json", annotations=[{}])
+    _, (record,), _ = records(tmp_path / "my_test.json")
+    assert record.split is None
+
+
+def test_a_relative_source_keeps_names_relative(tmp_path, monkeypatch):
+    images = [{"id": number, "file_name": f"{number}.jpg", "width": 200, "height": 100} for number in (1, 2)]
+    coco(tmp_path / "set/annotations/set.json", images=images, annotations=[{}, {"image_id": 2}])
+    image(tmp_path / "set/images/1.jpg")
+    monkeypatch.chdir(tmp_path)
+    _, _, bad = records("set")
+    assert [each.file for each in bad] == ["images/2.jpg", "annotations/set.json"]

@@ -39,7 +39,7 @@ def test_what_a_conversion_says(tmp_path):
     ]
     assert done.seconds > 0
     assert done.labels.names == ("card", "scratch")
-    for word in ("2 images", "2 annotations", "2 classes", "1 lines or files were left out", "labels.json"):
+    for word in ("2 images", "2 annotations", "2 classes", "Left out: 1", "labels.json"):
         assert word in done.summary()
     out = read(done.target)
     assert [(each["id"], each["file_name"]) for each in out["images"]] == [(1, "a.jpg"), (2, "b.jpg")]
@@ -73,7 +73,7 @@ def test_strict_refuses_before_the_target_is_touched(tmp_path, to):
     convert(tmp_path / "set", target, to=to, strict=True)
     before = {name: (tmp_path / name).is_file() and (tmp_path / name).read_bytes() for name in files(tmp_path)}
     text(tmp_path / "set/labels/b.txt", "1 2 3\n")
-    with pytest.raises(DataError, match=r"nothing was written.*1 lines.*labels/b.txt, line 1: .*too few"):
+    with pytest.raises(DataError, match=r"nothing was written.*1 line or file would.*labels/b.txt, line 1: .*too few"):
         convert(tmp_path / "set", target, to=to, strict=True)
     text(tmp_path / "set/labels/b.txt", BOX)
     after = {name: (tmp_path / name).is_file() and (tmp_path / name).read_bytes() for name in files(tmp_path)}
@@ -251,7 +251,7 @@ def test_a_folder_that_is_no_set_says_what_is_missing(tmp_path, kind):
     elif kind.startswith("no labels"):
         image(folder / "a.jpg")
         options = {"from_": "yolo"} if "told" in kind else {}
-        expected, fix = "1 images but no", "--labels"
+        expected, fix = "only 1 image", "--labels"
     elif kind == "texts":
         text(folder / "letter.docx", "dear")
         expected, fix = "neither images nor labels, only 1 .docx", "known: COCO JSON, YOLO, Pascal VOC"
@@ -261,7 +261,7 @@ def test_a_folder_that_is_no_set_says_what_is_missing(tmp_path, kind):
     elif kind == "json":
         image(folder / "a.jpg")
         text(folder / "a.json", '{"shapes": []}')
-        expected, fix = "1 images but no labels (other files: 1 .json)", "--labels"
+        expected, fix = "no labels are here, only 1 image (other files: 1 .json)", "--labels"
     with pytest.raises(RcgError) as caught:
         convert(folder, tmp_path / "out.json", **options)
     assert expected in str(caught.value)
@@ -273,7 +273,7 @@ def test_a_folder_that_is_no_set_says_what_is_missing(tmp_path, kind):
 def test_when_no_image_can_be_read(tmp_path):
     yolo(tmp_path / "set", {"a.jpg": BOX})
     (tmp_path / "set/images/a.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"none of the 1 images can be read: images/a.jpg: the file is empty"):
+    with pytest.raises(DataError, match=r"no image can be read, of 1: images/a.jpg: the file is empty"):
         convert(tmp_path / "set", tmp_path / "out.json")
     assert [name for name in files(tmp_path) if not name.startswith("set")] == []
 
@@ -340,7 +340,7 @@ def test_workers_beside_threads(tmp_path):
 
 def test_an_error_in_a_worker_arrives_whole(tmp_path):
     yolo(tmp_path / "set", {f"{number}.jpg": "5 0.5 0.5 0.2 0.4" for number in range(300)})
-    with pytest.raises(DataError, match="none of the 300 labels"):
+    with pytest.raises(DataError, match="no label names one of the 2 classes"):
         convert(tmp_path / "set", tmp_path / "out.json", jobs=2)
 
 

@@ -150,7 +150,7 @@ def test_classes_that_are_given_set_order_and_limit(tmp_path):
     opened, (record,), bad = records(tmp_path, classes=["queen", "king"])
     assert opened.labels.names == ("queen", "king")
     assert ([each.label for each in record.annotations], len(bad)) == (["queen"], 1)
-    with pytest.raises(DataError, match="none of the 2 labels"):
+    with pytest.raises(DataError, match="no label names one of the 1 class"):
         convert(tmp_path, tmp_path / "out.json", classes=["jack"])
 
 

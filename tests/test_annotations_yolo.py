@@ -83,7 +83,7 @@ def test_a_box_past_the_edge_by_rounding_is_clipped_and_counted(tmp_path):
     opened, (record,), bad = records(tmp_path / "set")
     assert record.annotations[0].box.corners == pytest.approx((181, 30, 200, 70))
     assert not bad
-    assert "1 labels clipped to the image, first labels/a.txt" in opened.notes.lines()
+    assert "labels clipped to the image: 1, first labels/a.txt" in opened.notes.lines()
 
 
 def test_six_decimals_at_the_edge_are_no_clipping_worth_telling(tmp_path):
@@ -135,7 +135,7 @@ def test_images_without_labels_are_kept_and_told_apart(tmp_path):
         ("a.jpg", True, 0), ("b.jpg", False, 0), ("c.jpg", True, 1)
     ]  # fmt: skip
     assert not bad
-    assert "1 images without a label file, kept as not labelled, first b.jpg" in opened.notes.lines()
+    assert "images without a label file, kept as not labelled: 1, first b.jpg" in opened.notes.lines()
 
 
 def test_every_line_of_a_label_without_image_is_accounted_for(tmp_path):
@@ -182,7 +182,7 @@ def test_a_name_that_claims_another_kind_is_read_and_noted(tmp_path):
     image(tmp_path / "set/images/a.jpg", kind="PNG")
     opened, (record,), bad = records(tmp_path / "set")
     assert (record.width, len(record.annotations), bad) == (200, 1, [])
-    assert "1 images whose name claims another kind, first a.jpg (PNG)" in opened.notes.lines()
+    assert "images whose name claims another kind: 1, first a.jpg (PNG)" in opened.notes.lines()
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "huge"])
@@ -292,7 +292,7 @@ def test_without_a_class_file_classes_get_numbers_and_a_note(tmp_path):
 
 def test_all_labels_out_of_range_means_the_wrong_class_file(tmp_path):
     yolo(tmp_path / "set", {"a.jpg": "5 0.5 0.5 0.2 0.4\n6 0.5 0.5 0.2 0.4"})
-    with pytest.raises(DataError, match=r"none of the 2 labels names one of the 2 classes") as caught:
+    with pytest.raises(DataError, match="no label names one of the 2 classes") as caught:
         convert(tmp_path / "set", tmp_path / "out.json")
     assert "classes.txt" in str(caught.value)
     assert "lengthen the class file" in str(caught.value)
@@ -403,7 +403,7 @@ def test_predictions_need_scores(tmp_path):
     assert boxes(tmp_path / "out.json") == {"a.jpg": [("card", [80, 30, 40, 40], 0.9)]}
     assert [(each["file"], each["line"]) for each in quarantined(done)] == [("labels/a.txt", 2)]
     yolo(tmp_path / "set", {"a.jpg": "0 0.5 0.5 0.2 0.4\n"})
-    with pytest.raises(DataError, match="none of the 1 predictions has a score"):
+    with pytest.raises(DataError, match="no prediction has a score"):
         convert(tmp_path / "set", tmp_path / "out.json", stage="predictions")
     assert boxes(tmp_path / "out.json")["a.jpg"], "the target of before still stands"
     assert convert(tmp_path / "set", tmp_path / "out.json").annotations == 1
@@ -421,3 +421,14 @@ def test_category_ids_count_from_0_or_as_asked(tmp_path):
     convert(tmp_path / "set", tmp_path / "out.json", first_id=1)
     assert [each["id"] for each in read(tmp_path / "out.json")["categories"]] == [1, 2]
     assert read(tmp_path / "out.json")["annotations"][0]["category_id"] == 2
+
+
+def test_numbers_that_are_none_do_not_stop_the_search(tmp_path):
+    odd = "nan 0.5 0.5 0.2 0.4\ninf 0.5 0.5 0.2 0.4\n"
+    yolo(tmp_path / "set", {"a.jpg": odd, "b.jpg": "0 0.5 0.5 0.2 0.4"}, classes=None)
+    text(tmp_path / "set/labels/gone.txt", "0 120 50 40 40\n")
+    opened, found, bad = records(tmp_path / "set")
+    assert (opened.labels.names, [len(each.annotations) for each in found]) == (("class_0",), [0, 1])
+    assert [(each.file, each.line) for each in bad] == [
+        ("labels/gone.txt", 1), ("labels/a.txt", 1), ("labels/a.txt", 2)
+    ]  # fmt: skip

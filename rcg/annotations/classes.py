@@ -95,11 +95,7 @@ def read_classes(path: str | Path, *, optional: bool = False) -> ClassFile | Non
         FormatError: If it cannot be understood.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise explain(error, path) from error
-    text = decoded(data)
+    text = read_text(path)
     ending = path.suffix.lower()
     if ending in _YAML:
         found = _from_yaml(path, text)
@@ -116,6 +112,18 @@ def read_classes(path: str | Path, *, optional: bool = False) -> ClassFile | Non
     if found is None and not optional:
         raise FormatError("no class names stand in this file", where=path, fix="write one name a line")
     return found
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, `decoded`.
+
+    Raises:
+        RcgError: If it cannot be read.
+    """
+    try:
+        return decoded(path.read_bytes())
+    except OSError as error:
+        raise explain(error, path) from error
 
 
 def decoded(data: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 from rcg.annotations.formats import FORMATS, Format, format_named
 from rcg.annotations.place import Place
 from rcg.annotations.quarantine import Quarantine
-from rcg.annotations.source import AnnotationSource, Reading
+from rcg.annotations.source import AnnotationSource, Reading, counted
 from rcg.errors import ConfigError, DataError, FormatError
 from rcg.progress import Report, Tick, duration, silent
 from rcg.types import BadLine, LabelSet
@@ -54,12 +54,11 @@ class Conversion:
     def summary(self) -> str:
         """One paragraph that says it all."""
         rate = f", {self.images / self.seconds:,.0f} images a second" if self.seconds > 0.5 else ""
-        text = (
-            f"{self.images:,} images with {self.annotations:,} annotations in {len(self.labels.names)} classes "
-            f"written to {self.target} ({duration(self.seconds)}{rate})."
-        )
+        counts = f"{counted(self.images, 'image')} with {counted(self.annotations, 'annotation')}"
+        classes = counted(len(self.labels.names), "class", "classes")
+        text = f"{counts} in {classes} written to {self.target} ({duration(self.seconds)}{rate})."
         if self.quarantine is not None:
-            text += f" {self.dropped:,} lines or files were left out; {self.quarantine} says which and why."
+            text += f" Left out: {self.dropped:,}; {self.quarantine} says which lines and files, and why."
         if self.losses:
             lost = ", ".join(f"{what} ({count:,})" for what, count in self.losses.items())
             text += f" The format cannot carry: {lost}."
@@ -93,6 +92,7 @@ def open_annotations(
         DataError: If there is nothing to read.
         RcgError: If a path does not exist.
     """
+    stage = stage.replace("-", "_")
     if stage not in ("ground_truth", "predictions"):
         raise ConfigError(f"there is no stage {stage!r}", fix="use ground_truth or predictions")
     place = Place(source, images=images, labels=labels, ignore=ignore)
@@ -117,7 +117,8 @@ def _recognised(place: Place) -> tuple[Format, str, Place]:
         raise FormatError(f"several kinds of labels are here: {what}", where=where, fix=fix)
     known = ", ".join(each.title for each in FORMATS.values())
     if place.file is not None:
-        raise FormatError(f"this file is no label file of a known format ({known})", where=where, fix="name another")
+        fix = "name the folder that holds the labels, or a .json, .xml, .yaml or .names file"
+        raise FormatError(f"this file is no label file of a known format ({known})", where=where, fix=fix)
     raise _nothing(place, known)
 
 
@@ -129,16 +130,14 @@ def _nothing(place: Place, known: str) -> DataError:
     others = sorted(place.files.items(), key=lambda each: -len(each[1]))[:4]
     kinds = ", ".join(f"{len(names):,} {ending or 'without ending'}" for ending, names in others)
     if place.has_images:
-        what = f"there are {len(place.image_names):,} images but no labels" + (
-            f" (other files: {kinds})" if kinds else ""
-        )
+        others_said = f" (other files: {kinds})" if kinds else ""
+        what = f"no labels are here, only {counted(len(place.image_names), 'image')}{others_said}"
         fix = "name the labels' folder or file (labels=PATH, --labels PATH)"
         return DataError(what, where=place.root, fix=fix)
     if kinds:
         return DataError(f"there are neither images nor labels, only {kinds}", where=place.root, fix=f"known: {known}")
-    return DataError(
-        "the folder is empty: no images, no labels", where=place.root, fix="name a folder with images and labels"
-    )
+    fix = "name a folder with images and labels"
+    return DataError("the folder is empty: no images, no labels", where=place.root, fix=fix)
 
 
 def convert(
@@ -231,14 +230,14 @@ def _cases(lines: Sequence[BadLine]) -> str:
 
 
 def _all_bad(read: AnnotationSource, first: Sequence[BadLine]) -> DataError:
-    what = f"none of the {read.total:,} images can be read: {_cases(first[:2])}"
+    what = f"no image can be read, of {read.total:,}: {_cases(first[:2])}"
     return DataError(what, where=read.images, fix="copy or export the images again")
 
 
 def _refusal(target: Path, quarantine: Quarantine, first_lost: Sequence[str]) -> DataError:
-    parts = []
+    parts, cases = [], _cases(quarantine.first)
     if quarantine.count:
-        parts.append(f"{quarantine.count:,} lines or files would be left out ({_cases(quarantine.first)})")
+        parts.append(f"{counted(quarantine.count, 'line or file', 'lines or files')} would be left out ({cases})")
     if first_lost:
         parts.append(f"the format cannot carry everything ({'; '.join(first_lost[:5])})")
     fix = "mend them, or leave strict out to have them listed in the quarantine file"

@@ -60,9 +60,9 @@ class JsonFile:
         """Let go of the file."""
         self._data.close()
 
-    def has(self, *keys: str) -> bool:
-        """Whether all these keys stand somewhere in the file: a quick look, no proof."""
-        return all(self._data.find(f'"{key}"'.encode()) >= 0 for key in keys)
+    def has(self, key: str) -> bool:
+        """Whether this key stands somewhere in the file: a quick look, no proof."""
+        return self._data.find(f'"{key}"'.encode()) >= 0
 
     def walk(self) -> Iterator[tuple[str, int, int]]:
         """Key of the list, begin and end of each object in the top level's lists; the key is "" in a top-level list.

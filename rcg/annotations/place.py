@@ -143,10 +143,8 @@ class Place:
         """A path as it is named to the reader: relative to the source where it lies below it."""
         base = self.source if self.source.is_dir() else self.root
         for top in (base, self.root):
-            try:
-                return Path(path).relative_to(top).as_posix()
-            except ValueError:
-                continue
+            if Path(path).absolute().is_relative_to(top.absolute()):
+                return Path(path).absolute().relative_to(top.absolute()).as_posix()
         return str(path)
 
     def prefix(self, folder: Path) -> str:

@@ -1,6 +1,6 @@
 """COCO JSON: instances, keypoints and results with scores, one file or one a split.
 
-The lists of a file are walked element by element, so that memory grows with the number of images and by 32 bytes an
+The lists of a file are walked element by element, so that memory grows with the number of images and by 48 bytes an
 annotation, and one bad element (a NaN, a dangling id) costs only itself.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,10 +23,11 @@ from rcg.errors import ConfigError, DataError, FormatError
 from rcg.progress import Report, silent
 from rcg.types import ImageRecord, LabelSet
 
+_OFFICIAL = ("instances", "person_keypoints")
 _MOST_LOOKED_AT = 2000  # a folder may hold one LabelMe file an image; a COCO file is among the first
-Result = TypeVar("Result")
-
 _FIRST = 50  # file names that are looked for to find the images' folder
+
+Result = TypeVar("Result")
 
 
 def recognise(place: Place) -> str | None:
@@ -46,7 +47,7 @@ def _label_files(place: Place) -> list[Path]:
         return [place.file] if _is_coco(place.file) else []
     found = [place.root / name for name in place.files.get(".json", ())[:_MOST_LOOKED_AT]]
     found = [path for path in found if _is_coco(path)]
-    for beginning in ("instances", "person_keypoints"):
+    for beginning in _OFFICIAL:
         if chosen := [path for path in found if path.name.startswith(beginning)]:
             return chosen
     return [path for path in found if not _is_results(path)] or found
@@ -56,7 +57,7 @@ def _is_coco(path: Path) -> bool:
     try:
         with JsonFile(path) as file:
             if not file.is_list:
-                return file.has("images", "annotations")
+                return file.has("images") and (file.has("annotations") or file.has("categories"))
             first = next(file.walk(), None)
             value = None if first is None else file.value(*first[1:])
             return isinstance(value, dict) and "image_id" in value and "category_id" in value
@@ -112,24 +113,35 @@ def _walk_results(index: Index, part: int, path: Path, truth: Path | None) -> No
     if truth is not None:
         index.walk(truth, part, annotations=False)
         return
-    with JsonFile(path) as file:
-        names: dict[str, tuple[Any, str]] = {}
-        for _, begin, end in file.walk():
-            value = dict(file.value(begin, end))
-            name, label = value.get("file_name"), value.get("label", value.get("category_name"))
-            if not isinstance(name, str) or not isinstance(label, str):
-                fix = "name the COCO file with the images and categories: classes=FILE, --classes FILE"
-                raise DataError("the results do not say which images they speak of", where=path, fix=fix)
-            index.add_image(Image(part, value["image_id"], name.replace("\\", "/")))
-            names.setdefault(id_key(value["category_id"]), (value["category_id"], label))
+    names: dict[str, tuple[Any, str]] = {}
+    for value in _results(path):
+        name, label = value.get("file_name"), value.get("label", value.get("category_name"))
+        if not isinstance(name, str) or not isinstance(label, str):
+            fix = "name the COCO file with the images and categories: classes=FILE, --classes FILE"
+            raise DataError("the results do not say which images they speak of", where=path, fix=fix)
+        index.add_image(Image(part, value["image_id"], name.replace("\\", "/")))
+        names.setdefault(id_key(value["category_id"]), (value["category_id"], label))
     index.categories += [(part, category, label) for category, label in names.values()]
+
+
+def _results(path: Path) -> Iterator[dict[str, Any]]:
+    """The results that can be understood; the others are among the bad of the index."""
+    with JsonFile(path) as file:
+        for _, begin, end in file.walk():
+            with suppress(ValueError):
+                value = file.value(begin, end)
+                if (
+                    isinstance(value, dict)
+                    and value.get("image_id") is not None
+                    and value.get("category_id") is not None
+                ):
+                    yield value
 
 
 def _truth_of(results: Path, place: Place, reading: Reading) -> Path | None:
     if isinstance(reading.classes, str | Path) and Path(reading.classes).suffix.lower() == ".json":
         return Path(reading.classes)
-    with JsonFile(results) as file:
-        wanted = {id_key(file.value(begin, end)["image_id"]) for _, begin, end in file.walk()}
+    wanted = {id_key(value["image_id"]) for value in _results(results)}
     fitting = []
     for path in sorted(results.parent.glob("*.json")):
         if path != results and path.absolute() != place.ignore and _is_coco(path) and not _is_results(path):
@@ -213,7 +225,9 @@ def _rows(index: Index, files: list[Path], images: Path, folders: list[Path | No
     for number, image in index.images.items():
         folder, path = folders[image.part], files[image.part]
         tails = _tails(image.name) or [image.name]
-        said = split_of_path(f"{path.stem.rpartition('_')[2]}/x") or split_of_path(f"{path.parent.name}/x")
+        said = split_of_path(f"{path.parent.name}/x")
+        if path.name.startswith(_OFFICIAL):
+            said = split_of_path(f"{path.stem.rpartition('_')[2]}/x") or said
         if folder is None:
             name = f"{path.stem}/{tails[-1]}" if several else tails[0] if len(tails) == 1 else tails[-1]
         else:

@@ -52,7 +52,7 @@ class Span:
 class Index:
     """Images by number, and the spans of annotations with the number of their image.
 
-    An annotation takes 32 bytes here, however long its outline is.
+    An annotation takes 48 bytes here, however long its outline is.
     """
 
     paths: list[Path] = field(default_factory=list)

@@ -35,7 +35,19 @@ class Row:
 
 @dataclass(slots=True)
 class Reader:
-    """Reads one image's annotations from where they stand."""
+    """Reads one image's annotations from where they stand.
+
+    Attributes:
+        index: Where the annotations of each image stand.
+        names: Class by number of the file and category id.
+        images: The common folder of all images.
+        folders: For each file, the folder of its images; None where there is none, so that sizes come from the file.
+        place: The source, for the names in messages.
+        need_score: Whether an annotation without a score is left out.
+        files: The opened files, while records are read.
+        found: Annotations read so far.
+        unscored: Annotations left out for want of a score.
+    """
 
     index: Index
     names: dict[tuple[int, str], str]

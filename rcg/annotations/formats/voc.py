@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import unescape
 
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, ring_inside, score_of
-from rcg.annotations.classes import ClassFile, decoded, find_classes
+from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.perimage import Item, Note, Orphans, PerImageReader, PerImageSource
 from rcg.annotations.place import Pairs, Place
 from rcg.annotations.source import OTHER_SIZE, Reading
@@ -110,7 +110,7 @@ def _listed_splits(place: Place) -> dict[str, str]:
     listed: dict[str, str] = {}
     for name in place.files.get(".txt", ()):
         if match := re.fullmatch(r"(?:.*/)?ImageSets/Main/(train|val|test)\.txt", name):
-            for line in decoded((place.root / name).read_bytes()).splitlines():
+            for line in read_text(place.root / name).splitlines():
                 if line.strip():
                     listed[line.split()[0].rpartition("/")[2]] = match[1]
     return listed
@@ -133,7 +133,7 @@ def _with_named(place: Place, found: Pairs) -> Pairs:
 
 
 def _said_file(path: Path) -> str:
-    match = re.search(r"<filename>([^<]*)</filename>", decoded(path.read_bytes()))
+    match = re.search(r"<filename>([^<]*)</filename>", read_text(path))
     return unescape(match[1]).strip().replace("\\", "/").rpartition("/")[2] if match else ""
 
 

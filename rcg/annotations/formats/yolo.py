@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, ring_inside, score_of
-from rcg.annotations.classes import ClassFile, decoded, find_classes
+from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource
 from rcg.annotations.place import Place
-from rcg.annotations.source import Reading
+from rcg.annotations.source import Reading, counted
 from rcg.annotations.split import split_of_path
 from rcg.errors import DataError
 from rcg.files import explain
@@ -60,13 +60,17 @@ def _first_line(path: Path) -> str:
         raise explain(error, path) from error
 
 
-def _looks_like_label(line: str) -> bool:
-    parts = line.split()
+def _floats(line: str) -> list[float]:
+    """The numbers of a line; none where something else stands in it."""
     try:
-        values = [float(part) for part in parts]
+        return [float(part) for part in line.split()]
     except ValueError:
-        return False
-    return len(values) >= 5 and values[0] == int(values[0]) and all(-1 <= value <= 2 for value in values[1:5])
+        return []
+
+
+def _looks_like_label(line: str) -> bool:
+    values = _floats(line)
+    return len(values) >= 5 and values[0].is_integer() and all(-1 <= value <= 2 for value in values[1:5])
 
 
 def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
@@ -85,7 +89,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
     orphans = tuple(name for name in found.orphans if name not in strays)
     if not found.label_of and not orphans:
         fix = "name the folder of the label files (labels=DIR, --labels DIR)"
-        raise DataError(f"there are {len(names):,} images but no YOLO label file", where=place.root, fix=fix)
+        raise DataError(f"no YOLO label file is here, only {counted(len(names), 'image')}", where=place.root, fix=fix)
     classes = given or _counted(place, sorted({*found.label_of.values(), *orphans}))
     splits = _Splits(place, classes)
     source = PerImageSource(
@@ -116,7 +120,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
 
 def _is_label(path: Path) -> bool:
     line = _first_line(path)
-    return not line or _looks_like_label(line)
+    return not line or len(_floats(line)) >= 5
 
 
 def _keypoint_names(classes: ClassFile) -> tuple[str, ...]:
@@ -127,7 +131,7 @@ def _counted(place: Place, labels: list[str]) -> ClassFile:
     """Names by number for labels without a class file, up to the highest class that is used."""
     top = -1
     for label in labels:
-        for line in decoded((place.root / label).read_bytes()).splitlines():
+        for line in read_text(place.root / label).splitlines():
             if _looks_like_label(line):
                 number = int(float(line.split(None, 1)[0]))
                 top = max(top, number) if number <= _MOST_SCANNED else top
@@ -149,7 +153,7 @@ class _Splits:
                 self._add_list(place.root / name, split)
 
     def _add_list(self, path: Path, split: str) -> None:
-        for line in decoded(path.read_bytes()).splitlines():
+        for line in read_text(path).splitlines():
             name = line.strip().replace("\\", "/").rpartition("/")[2]
             if is_image_name(name):
                 self._listed[name] = split if self._listed.get(name, split) == split else ""
@@ -226,10 +230,7 @@ class YoloReader(PerImageReader[str, _Line]):
 
 
 def _numbers(line: str) -> list[float]:
-    try:
-        values = [float(part) for part in line.split()]
-    except ValueError:
-        values = []
+    values = _floats(line)
     if not values or "_" in line:
         raise Unusable("this is no line of numbers; write: class x y width height")
     if not all(map(math.isfinite, values)):
