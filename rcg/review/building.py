@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from rcg.images import read_image, write_image
 from rcg.progress import Report, silent, tracked
 from rcg.review import comparing
 from rcg.review.collecting import classes_of, collect_view, lock_of
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _VERSION = 2
 _BATCH = 200
+_UNREAD = (".tif", ".tiff")  # image formats that browsers do not show
 _FACTS = ("file_name", "card", "split", "labelled", "corrections", BASE, STATE)
 
 
@@ -102,7 +105,7 @@ def build(dataset: Dataset, *, report: Report = silent) -> Any:
         states = {item.record.file_name: item.state() for item in items}
         stamp = _mark((sorted(states.items()), classes_of(dataset), fields, str(dataset.images)))
         info = dict(target.info["rcg"])
-        if info.get("stamp") != stamp:
+        if info.get("stamp") != stamp or len(target) != len(items):  # samples may be deleted in the App
             info["stamp"] = None
             _note(target, info)
             touched = _write_samples(fo, target, dataset, items=items, states=states, fields=fields, report=report)
@@ -209,7 +212,21 @@ def _stale(
     dataset: Dataset, item: Item, present: Mapping[str, tuple[str, str, str | None]], states: Mapping[str, str]
 ) -> bool:
     name = item.record.file_name
-    return name in present and present[name][1:] != (str(dataset.images / name), states[name])
+    return name in present and present[name][1:] != (str(_shown(dataset, name)), states[name])
+
+
+def _shown(dataset: Dataset, file_name: str) -> Path:
+    """The file that the App shows: the image itself, or a PNG of it where browsers cannot read the format."""
+    path = dataset.images / file_name
+    return dataset.cache / "viewable" / f"{file_name}.png" if path.suffix.lower() in _UNREAD else path
+
+
+def _viewable(dataset: Dataset, file_name: str) -> Path:
+    """The file that the App shows, made if need be."""
+    source, shown = dataset.images / file_name, _shown(dataset, file_name)
+    if shown != source and not (shown.exists() and shown.stat().st_mtime >= source.stat().st_mtime):
+        write_image(shown, read_image(source))
+    return shown
 
 
 def _batches(items: Sequence[Item], *, task: str, report: Report) -> Any:
@@ -229,7 +246,7 @@ def _values(
 ) -> dict[str, Any]:
     record = item.record
     values = {
-        "filepath": str(dataset.images / record.file_name),
+        "filepath": str(_viewable(dataset, record.file_name)),
         "metadata": fo.ImageMetadata(width=record.width, height=record.height),
         "tags": [] if record.labelled else ["unlabelled"],
         "file_name": record.file_name,
