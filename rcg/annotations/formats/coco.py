@@ -128,14 +128,11 @@ def _results(path: Path) -> Iterator[dict[str, Any]]:
     """The results that can be understood; the others are among the bad of the index."""
     with JsonFile(path) as file:
         for _, begin, end in file.walk():
-            with suppress(ValueError):
+            with suppress(ValueError, TypeError, KeyError):
                 value = file.value(begin, end)
-                if (
-                    isinstance(value, dict)
-                    and value.get("image_id") is not None
-                    and value.get("category_id") is not None
-                ):
-                    yield value
+                id_key(value["image_id"])  # refuses what is no id
+                id_key(value["category_id"])
+                yield value
 
 
 def _truth_of(results: Path, place: Place, reading: Reading) -> Path | None:

@@ -122,8 +122,9 @@ class Index:
         )
 
     def _add_category(self, part: int, value: dict[str, Any]) -> None:
-        self.categories.append((part, value["id"], str(value["name"])))
+        id_key(value["id"])  # refuses what is no id
         names = tuple(map(str, value.get("keypoints") or ()))
+        self.categories.append((part, value["id"], str(value["name"])))
         if names:
             self.keypoints_differ |= bool(self.keypoints) and self.keypoints != names
             self.keypoints = self.keypoints or names
