@@ -166,3 +166,18 @@ def test_the_state_here_is_told_without_loading_fiftyone():
     assert done.stdout.strip() == "False"
     state = database_state()
     assert state.ready or state.fix
+
+
+@pytest.mark.skipif(not database_state().ready, reason=str(database_state()))
+def test_a_fiftyone_that_was_imported_before_uses_the_workspace_as_well(tmp_path):
+    code = (
+        "import sys, fiftyone; from rcg.review import configure; fo = configure(sys.argv[1])\n"
+        "print(fo.list_datasets(), fo.config.do_not_track, fo.config.default_app_port, fo.config.plugins_dir)"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_")}
+    env |= {"HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "ws")], check=True, env=env, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == f"[] True 5151 {tmp_path}/ws/fiftyone/plugins"
+    assert not list((tmp_path / "home").rglob("*mongo*")), "nothing of it outside the workspace"

@@ -89,7 +89,7 @@ def prepare(workspace: Any, *, report: Report = silent) -> None:
     settings, folder = read_settings(root), root / "fiftyone"
     with _guard:
         values = {**variables(folder, settings), **_database(root, settings, report)}
-        _refuse_another(values)
+        _into_config(values)
         os.environ.update(values)
         write_plugin(folder)
 
@@ -120,15 +120,24 @@ def _database(root: Path, settings: Settings, report: Report) -> dict[str, str]:
     return {"FIFTYONE_DATABASE_URI": uri, OWN_URI: uri}
 
 
-def _refuse_another(values: dict[str, str]) -> None:
-    """FiftyOne reads its settings once a process; a second workspace needs a process of its own."""
-    known = sys.modules.get("fiftyone")
-    config = getattr(known, "config", None)
+def _into_config(values: dict[str, str]) -> None:
+    """Give the settings to a FiftyOne that was imported before, as long as it has not opened a database yet.
+
+    FiftyOne reads its variables once, when it is imported.
+    """
+    config = getattr(sys.modules.get("fiftyone"), "config", None)
     if config is None:
         return
     wanted = (values["FIFTYONE_DATABASE_URI"], values["FIFTYONE_DATABASE_NAME"])
     if (config.database_uri, config.database_name) == wanted:
         return
-    what = "this process has FiftyOne open on another database already"
-    fix = "restart the kernel, or start a new process; import rcg before fiftyone"
-    raise RunError(what, where=config.database_uri or config.database_dir, fix=fix)
+    if getattr(sys.modules["fiftyone.core.odm.database"], "_client", None) is not None:
+        what = "this process has FiftyOne open on another database already"
+        fix = "restart the kernel, or start a new process"
+        raise RunError(what, where=config.database_uri or config.database_dir, fix=fix)
+    for name, value in values.items():
+        key = name.removeprefix("FIFTYONE_").lower()
+        if hasattr(config, key):
+            old = getattr(config, key)
+            typed = value == "true" if isinstance(old, bool) else int(value) if isinstance(old, int) else value
+            setattr(config, key, typed)
