@@ -402,3 +402,15 @@ def test_a_relative_source_keeps_names_relative(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, _, bad = records("set")
     assert [each.file for each in bad] == ["images/2.jpg", "annotations/set.json"]
+
+
+def test_annotations_keep_the_order_of_the_file(tmp_path):
+    images = [{"id": number, "file_name": f"{number}.jpg", "width": 200, "height": 100} for number in range(3)]
+    annotations = [{"image_id": number % 3, "bbox": [number / 10, 1, 2, 3]} for number in range(600)]
+    coco(tmp_path / "set.json", images=images, annotations=annotations)
+    _, found, bad = records(tmp_path / "set.json")
+    for record in found:
+        lefts = [each.box.x for each in record.annotations]
+        assert lefts == sorted(lefts)
+        assert len(lefts) == 200
+    assert not bad

@@ -117,7 +117,7 @@ def test_ctrl_c_with_workers_ends_at_once_and_leaves_nothing(tmp_path):
         [sys.executable, "-c", code, str(tmp_path / "set"), str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    for _ in range(2):
+    for _ in range(5):  # the workers have begun, and wait for more
         child.stdout.readline()
     os.killpg(child.pid, signal.SIGINT)  # a terminal sends it to the workers too
     _, errors = child.communicate(timeout=30)

@@ -125,6 +125,14 @@ def test_a_missing_val_is_taken_from_the_given_train():
     assert assign_splits(small, given=small)["c"] == "test"
 
 
+@given(seed=st.integers(0, 99))
+def test_a_missing_val_never_comes_from_the_given_test(seed):
+    source = {"a": "train", "b": "train", "c": "test", "d": "test", "e": "test"}
+    chosen = assign_splits(source, seed=seed, given=source)
+    assert sorted(chosen.values()) == ["test", "test", "test", "train", "val"]
+    assert {chosen["c"], chosen["d"], chosen["e"]} == {"test"}
+
+
 def test_a_source_with_train_only_gives_val_and_test_too():
     source = dict.fromkeys(map(str, range(300)), "train")
     counted = [*assign_splits(source, given=source).values()]
