@@ -236,6 +236,7 @@ def walk(me, folder):
     train_small(me)
     print(f"U4 stop: {stop_and_resume(me):.2f} s")
     through_the_death_of_the_kernel(me)
+    correct_and_undo(me)
     print("U2 answers, s:", {name: round(value, 3) for name, value in me.answers.items()})
     assert max(me.answers.values()) < 1.0, f"U2: {me.answers}"
     assert statistics.median(me.answers.values()) < 0.2, f"U2: {me.answers}"
@@ -335,3 +336,15 @@ def through_the_death_of_the_kernel(me):
     me.shot("taken up again")
     me.click(me.button("Stop"), "stop again", expect="[Ss]topping|Stop now")
     settle(lambda: job.state == "cancelled", 15)
+
+
+def correct_and_undo(me):
+    """The review's buttons, on labels alone."""
+    me.tab("Review")
+    me.button("Next →").wait_for(timeout=10_000)
+    me.click(me.button("Next →"), "next", expect="2 of 52")
+    me.click(me.button("Labels are right"), "confirm", expect="writing|confirmed")
+    me.button("Undo the newest").wait_for(timeout=10_000)
+    me.click(me.button("Undo the newest"), "undo", expect="undoing|undone")
+    me.page.get_by_text("undone", exact=True).first.wait_for(timeout=10_000)
+    me.shot("reviewed")

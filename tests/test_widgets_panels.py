@@ -216,14 +216,13 @@ def test_an_import_is_cancelled_and_resumed_and_the_counts_add_up(place, tmp_pat
 # training
 
 
-def test_settings_are_those_of_the_library_each_with_its_help():
-    assert set(help_texts()) == set(defaults())
-    model_fields = {*defaults()}
-    from widgets.training import _CHOICES, _GROUPS, _MAIN
-
-    assert {*_MAIN, *(name for names in _GROUPS.values() for name in names)} == model_fields
+def test_settings_are_those_of_the_library_each_with_its_help(place):
     from rcg.training.config import TrainConfig
+    from widgets.training import _CHOICES, groups_of
 
+    panel = training_panel(place, inline=True)
+    assert set(help_texts()) == set(defaults()) <= set(panel.controls)
+    assert groups_of(["seed", "flip", "brand_new"])["Run"] == ["seed", "brand_new"]
     for name, words in _CHOICES.items():
         for word in words:
             TrainConfig.parse([f"{name}={word}"])

@@ -164,9 +164,9 @@ class DatasetModel(PanelModel):
         """The command lines that do what `add` does."""
         if not self.path.strip():
             raise ConfigError("no folder is named", fix="type or paste the path of a folder with images")
+        images, labels = self._places()
         if not self.name.strip():
             raise ConfigError("the dataset has no name", fix="type a name, such as vintage-2026")
-        images, labels = self._places()
         added = ["dataset", "add", self.name]
         added += [] if images is None else ["--images", str(images)]
         added += [] if labels is None else ["--labels", str(labels)]

@@ -16,6 +16,7 @@ from rcg.workspace import Workspace
 from widgets.base import Message
 
 SILENT_S = 5.0  # without a heartbeat for so long, the bar says so
+_TELLING_S = 0.3  # a rate over less time than this says nothing
 LIVE = ("running", "starting", "stopping")
 
 
@@ -89,7 +90,9 @@ def snapshot(job: Job) -> Snapshot:
         return Snapshot(state=state, note=note, elapsed_s=elapsed_s, silent_s=silent_s)
     now = time.time() if running else recent[-1][0]
     tick = recent[-1][1]
-    eta_s = meter.eta_s(tick)
+    rate, eta_s = meter.rate, meter.eta_s(tick)
+    if rate is not None and tick.done < rate * _TELLING_S:
+        rate = None
     if eta_s is not None:
         eta_s = max(0.0, eta_s - (now - recent[-1][0]))
     return Snapshot(
@@ -97,7 +100,7 @@ def snapshot(job: Job) -> Snapshot:
         task=tick.task,
         done=tick.done,
         total=tick.total,
-        rate=meter.rate,
+        rate=rate,
         eta_s=None if tick.done == tick.total else eta_s,
         note=tick.note,
         metrics=dict(tick.metrics),

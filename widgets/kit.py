@@ -53,6 +53,7 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[object]], *, numbers
 
 
 _EVERY_S = 0.4
+_OPEN: dict[tuple[str, str], Panel] = {}
 
 
 class Html:
@@ -208,6 +209,22 @@ class Panel:
         self._tell()
         self.active = True
         self._clock = None if inline else Clock(self._look_around, every_s=_EVERY_S)
+        if not inline:
+            self._replace()
+
+    def _replace(self) -> None:
+        """A cell that is run again makes the panel anew: the earlier one rests, so that no two of them look around."""
+        key = (type(self).__name__, str(self.model.workspace.path))
+        if (earlier := _OPEN.get(key)) is not None:
+            earlier.retire()
+        _OPEN[key] = self
+
+    def retire(self) -> None:
+        """Stop looking at the disk, and say where to go on."""
+        if self._clock is not None:
+            self._clock.stop()
+        words = f"{self.title} was opened again in this notebook; go on there."
+        self.box.children = [w.HTML(f'{STYLE}<div class="rcg-muted">{escape(words)}</div>')]
 
     def _look_around(self) -> None:
         if self.active:

@@ -85,13 +85,15 @@ class ReviewPanel(Panel):
         )  # fmt: skip
         self._slider.observe(self._go, "value")
         self._caption, problem = w.HTML(), html_of(m, "picture_message", message_html)
-        self._shown = w.Image(format="jpeg", layout=w.Layout(max_width="100%", object_fit="contain"))
+        self._shown = w.Image(
+            format="jpeg", layout=w.Layout(max_width="100%", max_height="680px", width="auto", align_self="flex-start")
+        )
         before, after = self._step("previous", "← Previous"), self._step("next", "Next →")
         self.controls.update(slider=self._slider, image=self._shown, caption=self._caption, problem=problem)
         self.controls.update(previous=before, next=after)
         steps = w.HBox([before, after, self._slider], layout=w.Layout(align_items="center", flex_flow="row wrap"))
         self._image_card = card(
-            steps, self._caption, problem, self._shown, self._actions(), self.told("image"), title="Image by image"
+            steps, self._actions(), self.told("image"), self._caption, problem, self._shown, title="Image by image"
         )
         return self._image_card
 

@@ -226,9 +226,11 @@ class ReviewModel(PanelModel):
         """Open FiftyOne on the dataset, in a process of its own; edits made there come back as corrections."""
         return self.app.start(("browse", self._dataset().name), title=f"FiftyOne on {self.dataset}")
 
-    def app_ended(self, _: Job) -> None:
-        """Show what came back from the App."""
+    def app_ended(self, job: Job) -> None:
+        """Show what came back from the App; one that was closed needs no resuming."""
         self.link = ""
+        if job.state in ("done", "cancelled"):
+            self.app.dismiss()
         self.look()
 
     def train_again(self) -> Job:

@@ -36,7 +36,7 @@ STYLE = """<style>
 .rcg-panel table.rcg-table th { text-align: left; font-weight: 600; color: var(--rcg-muted);
   border-bottom: 1px solid var(--rcg-line); padding: 3px 16px 3px 0; white-space: nowrap; background: none; }
 .rcg-panel table.rcg-table td { text-align: left; border-bottom: 1px solid var(--rcg-line); padding: 3px 16px 3px 0;
-  vertical-align: top; overflow-wrap: anywhere; color: var(--rcg-text); background: none; }
+  vertical-align: top; overflow-wrap: break-word; color: var(--rcg-text); background: none; }
 .rcg-panel table.rcg-table .rcg-number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .rcg-bar { height: 8px; border-radius: 4px; background: var(--jp-layout-color3, #ddd); overflow: hidden;
   margin: 5px 0; }
@@ -52,9 +52,9 @@ STYLE = """<style>
 .rcg-facts { display: flex; flex-wrap: wrap; gap: 6px 26px; }
 .rcg-facts div { min-width: 60px; } .rcg-facts b { display: block; font-size: 18px; font-weight: 600; }
 .rcg-pictures { display: flex; flex-wrap: wrap; gap: 10px; }
-.rcg-pictures figure { margin: 0; max-width: 100%; }
-.rcg-pictures img { display: block; max-width: 100%; border-radius: 4px; }
-.rcg-pictures figcaption { font-size: 11px; color: var(--rcg-muted); overflow-wrap: anywhere; max-width: 260px; }
+.rcg-pictures figure { margin: 0; max-width: 100%; width: min-content; }
+.rcg-pictures img { display: block; border-radius: 4px; }
+.rcg-pictures figcaption { font-size: 11px; color: var(--rcg-muted); overflow-wrap: anywhere; }
 .rcg-legend { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 11px; margin-left: 52px; }
 .rcg-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 8px; }
 .rcg-help { color: var(--rcg-muted); font-size: 12px; margin: 0 0 4px 124px; }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,9 @@ from widgets.kit import Html, Panel, card, choice, columns, empty_html, html_of,
 from widgets.training_model import Curves, Row, TrainingModel, defaults, help_texts
 
 _GROUPS = {
-    "Images": (
-        "image_size", "batch_size", "flip", "turn", "scale", "colour", "limit_images", "val_from_train", "unreadable",
-    ),
+    "Images": ("image_size", "batch_size", "flip", "turn", "scale", "colour", "limit_images", "unreadable"),
     "Learning": (
         "learning_rate", "backbone_rate", "weight_decay", "warmup_steps", "trainable_layers", "pretrained", "rois",
-    ),
-    "Run": (
-        "profile", "patience", "evaluation_share", "checkpoint_every_s", "keep_best", "seed", "threads", "device",
-        "amp",
     ),
 }  # fmt: skip
 _MAIN = ("architecture", "budget", "epochs")
@@ -39,7 +33,6 @@ _WORDS = {
     "rois": "RoIs",
     "amp": "Half precision",
     "checkpoint_every_s": "Checkpoint, s",
-    "val_from_train": "Val from train",
 }
 _OTHER = {"budget": "epochs", "epochs": "budget"}
 
@@ -54,7 +47,7 @@ class TrainingPanel(Panel):
     def build(self) -> Sequence[w.Widget]:
         """Make the form, the job bar, the curves, and the list of runs."""
         self.job = JobBar(self.model.jobs, inline=self.inline)
-        parts = [columns([self._form()], [self.job.box, self._curves(), self._samples()]), self._runs()]
+        parts = [columns([self._form()], [self.job.box, self._curves(), self._runs(), self._samples()])]
         m = self.model
         m.observe(self._redraw, "compared")
         m.observe(self._relook, "run")
@@ -71,7 +64,7 @@ class TrainingPanel(Panel):
         m = self.model
         dataset = choice(m, "dataset", "names", empty="no datasets yet")
         main = [self._setting(name) for name in _MAIN]
-        groups = [self._group(title, names) for title, names in _GROUPS.items()]
+        groups = [self._group(title, names) for title, names in groups_of(defaults()).items()]
         wrong = html_of(m, "wrong", message_html)
         start = self.button("start", "Start training", m.start, busy="starting", place="form", style="primary")
         code = w.ToggleButton(description="Copy as code", layout=w.Layout(width="auto"))
@@ -91,7 +84,7 @@ class TrainingPanel(Panel):
         return card(dataset, *main, row, self.told("form"), wrong, text, *groups, title="Train")
 
     def _group(self, title: str, names: Sequence[str]) -> w.Widget:
-        fields = [self._setting(name) for name in names if name in defaults()]
+        fields = [self._setting(name) for name in names]
         return w.VBox([w.HTML(f'<div class="rcg-title" style="margin-top:8px">{title}</div>'), *fields])
 
     def figure(self) -> Html:
@@ -224,6 +217,14 @@ class TrainingPanel(Panel):
         self.read(self.model.refresh, busy="", key="refresh")
 
 
+def groups_of(settings: Iterable[str]) -> dict[str, list[str]]:
+    """The settings under their headings; what is in no group stands under "Run", so that none is ever hidden."""
+    known = list(settings)
+    found = {title: [name for name in names if name in known] for title, names in _GROUPS.items()}
+    placed = {*_MAIN, *(name for names in found.values() for name in names)}
+    return {**found, "Run": [name for name in known if name not in placed]}
+
+
 def _fill(made: w.Widget, names: Sequence[str]) -> None:
     value = made.value
     made.options = names
@@ -237,9 +238,10 @@ def curves_html(curves: Curves) -> str:
             "There is no run yet.", "Choose a dataset and press “Start training”; the curves grow here while it learns."
         )
     loss = chart(curves.loss, title="training loss", x_label="step")
-    validation = chart(
-        curves.validation, title="validation AP (0 to 1, higher is better)", x_label="step", y_range=(0.0, 1.0)
-    )
+    best = max((value for each in curves.validation for value in each.y), default=0.0)
+    top = min(1.0, max(0.2, 1.15 * best))
+    title = "validation AP (from 0 to 1, higher is better)"
+    validation = chart(curves.validation, title=title, x_label="step", y_range=(0.0, top))
     return f'<div class="rcg-charts">{loss}{validation}</div>'
 
 
