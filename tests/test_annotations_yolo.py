@@ -432,3 +432,13 @@ def test_numbers_that_are_none_do_not_stop_the_search(tmp_path):
     assert [(each.file, each.line) for each in bad] == [
         ("labels/gone.txt", 1), ("labels/a.txt", 1), ("labels/a.txt", 2)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", ["train/images", "train/labels", "train"])
+def test_a_part_of_a_set_finds_the_class_file_of_the_whole(tmp_path, part):
+    from tests.test_workspace import yolo_folder
+
+    whole = yolo_folder(tmp_path / "set", 4, split="train")
+    source = open_annotations(whole / part)
+    assert source.labels.names == ("card", "stain")
+    assert len(list(source.records(lambda line: pytest.fail(line.reason)))) == 4

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from rcg.annotations.place import Place
+from rcg.annotations.place import IMAGE_FOLDERS, LABEL_FOLDERS, Place
+from rcg.annotations.split import split_of_path
 from rcg.errors import DataError, FormatError
 from rcg.files import explain
 
@@ -82,10 +83,19 @@ def _candidates(place: Place) -> Iterable[Path]:
     yield from at([".txt"], _NAMED)
     yield from at([".names"])
     yield from at([".json"], {"notes.json"})
-    for folder in dict.fromkeys((place.source if place.source.is_dir() else place.root, place.root.parent)):
+    for folder in dict.fromkeys((place.source if place.source.is_dir() else place.root, *_above(place.root))):
         for name in ("data.yaml", "data.yml", "dataset.yaml", *_NAMED, "obj.names", "notes.json"):
             if (folder / name).is_file():
                 yield folder / name
+
+
+def _above(folder: Path) -> Iterable[Path]:
+    """The folder above, and on up to the set's own folder where the path is a part of one: `set/train/labels`."""
+    here = folder.absolute()
+    yield here.parent
+    while here.name.lower() in IMAGE_FOLDERS | LABEL_FOLDERS or split_of_path(f"{here.name}/x") is not None:
+        here = here.parent
+        yield here
 
 
 def read_classes(path: str | Path, *, optional: bool = False) -> ClassFile | None:
