@@ -442,3 +442,14 @@ def test_a_part_of_a_set_finds_the_class_file_of_the_whole(tmp_path, part):
     source = open_annotations(whole / part)
     assert source.labels.names == ("card", "stain")
     assert len(list(source.records(lambda line: pytest.fail(line.reason)))) == 4
+
+
+def test_the_outline_of_a_label_with_keypoints_is_a_declared_loss(tmp_path):
+    from rcg.annotations.formats.yolo_write import YoloWriter
+    from rcg.types import Annotation, Box, ImageRecord, Keypoints, LabelSet, Polygon
+
+    outline, point = Polygon(((1, 1), (9, 1), (9, 9))), Keypoints(((5, 5, 2),))
+    both = Annotation(label="card", box=Box(1, 1, 8, 8), polygons=(outline,), keypoints=point)
+    with YoloWriter(tmp_path / "out", LabelSet(("card",), keypoints=("tip",)), images=tmp_path) as out:
+        lost = out.add(ImageRecord(file_name="a.jpg", width=10, height=10, annotations=(both,)))
+    assert [(each.what, each.count) for each in lost] == [("polygons", 1)]

@@ -85,8 +85,8 @@ class _Render:
     keypoints: int
 
     def __call__(self, record: ImageRecord) -> Rendered:
-        lost = losses(record, CARRIES)
-        if moved := sum(_box_differs(annotation) for annotation in record.annotations):
+        lost = losses(record, CARRIES - {"polygons"} if self.keypoints else CARRIES)  # a pose line has no outline
+        if not self.keypoints and (moved := sum(_box_differs(annotation) for annotation in record.annotations)):
             lost = (*lost, Loss(file_name=record.file_name, what="box", count=moved))
         if not record.labelled and not record.annotations:
             return Rendered(record.file_name, losses=lost)
@@ -118,7 +118,7 @@ class _Render:
 
 def _box_differs(annotation: Annotation) -> bool:
     """Whether the outline, which is all that a line says, has another box than the label."""
-    if not annotation.polygons or annotation.keypoints is not None:
+    if not annotation.polygons:
         return False
     outline = bounds([point for ring in annotation.polygons for point in ring.points])
     return any(abs(a - b) > 1 for a, b in zip(outline.corners, annotation.box.corners, strict=True))
