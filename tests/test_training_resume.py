@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.training_data import TINY, make_dataset
 
 from rcg import training
 from rcg.errors import Cancelled, RcgError, RunError
 from rcg.training.checkpoints import Checkpoints
+from tests.training_data import TINY, make_dataset
 
 ROOT = Path(__file__).parents[1]
 CONFIG = {**TINY, "epochs": 3, "trainable_layers": 2, "checkpoint_every_s": 0.0}
@@ -161,7 +161,11 @@ def test_a_second_process_is_refused(dataset):
         if not tried:
             tried.append(tick)
             done = subprocess.run(
-                [sys.executable, "-c", CHILD, str(run.path), "-1"], cwd=ROOT, capture_output=True, text=True
+                [sys.executable, "-c", CHILD, str(run.path), "-1"],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             assert done.returncode == 1
             assert "is training here" in done.stderr
@@ -201,7 +205,8 @@ def test_event_files_hold_each_step_once(whole):
 def test_a_full_disk_leaves_the_last_checkpoint(dataset, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(small)], capture_output=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(small)]
+    mounted = subprocess.run(mount, capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
     try:
@@ -221,5 +226,3 @@ def test_a_full_disk_leaves_the_last_checkpoint(dataset, tmp_path):
         assert not list(runs[0].checkpoints.glob(".*.part"))
     finally:
         subprocess.run(["umount", str(small)], check=True)
-
-

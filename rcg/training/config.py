@@ -72,7 +72,6 @@ class TrainConfig:
         colour: Brightness, contrast and saturation change by up to this share.
         patience: Validations without a better AP until it stops early; 0 never stops.
         evaluation_share: The largest share of the time that validation may take, 0 to 1.
-        val_from_train: Share of the training cards set aside for validation where the dataset has no val split.
         seed: Decides order, augmentation and initial weights.
         threads: CPU threads; a resumed run uses the same number.
         device: "auto", "cpu", "cuda" or "cuda:1".
@@ -102,7 +101,6 @@ class TrainConfig:
     colour: float = 0.2
     patience: int = 10
     evaluation_share: float = 0.2
-    val_from_train: float = 0.0
     seed: int = 0
     threads: int | None = None
     device: str = "auto"
@@ -170,7 +168,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 100_000), "image_size": (64, 4096), "batch_size": (1, 1024), "rois": (1, 4096),
     "learning_rate": (1e-8, 10), "backbone_rate": (0, 10), "weight_decay": (0, 1), "warmup_steps": (0, 1_000_000),
     "trainable_layers": (0, 7), "flip": (0, 1), "turn": (0, 1), "scale": (0, 1), "colour": (0, 0.9),
-    "patience": (0, 100_000), "evaluation_share": (0.01, 0.9), "val_from_train": (0, 0.9), "seed": (0, 2**31 - 1),
+    "patience": (0, 100_000), "evaluation_share": (0.01, 0.9), "seed": (0, 2**31 - 1),
     "threads": (1, 1024), "checkpoint_every_s": (0, 86_400), "keep_best": (1, 100), "limit_images": (1, 10**9),
 }  # fmt: skip
 _WORDS = {"profile": PROFILES, "pretrained": ("auto", "none"), "unreadable": ("stop", "skip")}

@@ -97,7 +97,7 @@ def evaluate(
         raise ConfigError(f"there is no split {split!r}", where="split", fix=f"write {', '.join(SPLITS)}")
     predictor = Predictor(run)
     chosen = dataset or Opened(run.workspace / "datasets" / str(run.config()["dataset"]))
-    data = read_training_data(chosen, predictor.config)
+    data = read_training_data(chosen)
     truth = _known(data, split, predictor.labels.names)
     if not truth:
         others = ", ".join(f"{each} has {len(data.splits[each]):,}" for each in SPLITS if each != split)

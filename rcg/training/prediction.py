@@ -175,8 +175,9 @@ def predict(
     unreadable: list[BadLine] = []
     folder, records = _records(run, images, unreadable)
     if not records:
-        reason = f"; {len(unreadable):,} cannot be read, such as {unreadable[0].file}: {unreadable[0].reason}"
-        what = "there are no images to predict on" + (reason if unreadable else "")
+        what = "there are no images to predict on"
+        if unreadable:
+            what += f": {len(unreadable):,} cannot be read, such as {unreadable[0].file} ({unreadable[0].reason})"
         raise DataError(what, where=folder, fix="name an image, or a folder that holds .jpg or .png files")
     predictor = Predictor(run)
     found = tuple(

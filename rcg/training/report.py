@@ -68,7 +68,7 @@ def report_text(run: Run, metrics: Metrics, data: TrainingData) -> str:
         "## How it was trained",
         "",
         f"- {config['architecture']} at {config['image_size']} px, batch {config['batch_size']}",
-        f"- on {len(data.splits['train']):,} images of {data.card_count('train'):,} cards",
+        f"- on {facts.get('images', {}).get('train', 0):,} images",
         f"- weights at the start: {facts.get('weights', 'unknown')}",
         f"- {_time(run)}checkpoint {metrics.checkpoint}",
         "",

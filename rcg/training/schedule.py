@@ -80,7 +80,7 @@ class Plan:
     def evaluations_after(self, step: int, *, total: int | None = None) -> int:
         """Validations still to come after the one at `step`, if any."""
         total = self.total if total is None else total
-        regular = total // self.evaluate_every - step // self.evaluate_every
+        regular = max(0, total // self.evaluate_every - step // self.evaluate_every)
         return regular + (total > step and total % self.evaluate_every != 0)
 
     def revised(self, step: int, total: int) -> Plan:

@@ -56,7 +56,7 @@ def train(
         Cancelled: If it was stopped, by the sink or by Ctrl-C; `resume` goes on with it.
     """
     resolved = resolve(config or TrainConfig())
-    data = read_training_data(dataset, resolved)
+    data = read_training_data(dataset)
     check_trainable(data)
     facts = {"dataset": dataset.name, "fingerprint": data.fingerprint, "labels": list(data.labels.names)}
     run = new_run(workspace or dataset.workspace, name or dataset.name, facts | resolved.values())
@@ -88,7 +88,7 @@ def resume(run: Run, *, report: Report = silent) -> Run:
     folder = run.workspace / "datasets" / str(saved["dataset"])
     if not (folder / "dataset.toml").exists():
         raise RunError("the dataset of this run is gone", where=folder, fix="restore it, or train on another one")
-    data = read_training_data(Dataset(folder), resolved)
+    data = read_training_data(Dataset(folder))
     if data.fingerprint != saved["fingerprint"]:
         fix = f"begin a new run: rcg train {saved['dataset']}"
         raise RunError("the dataset has changed since this run began; it would learn from two", where=run.name, fix=fix)

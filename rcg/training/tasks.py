@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +12,6 @@ from rcg.types import ImageRecord, LabelSet
 
 if TYPE_CHECKING:
     from rcg.datasets import Dataset
-    from rcg.training.config import TrainConfig
 
 SPLITS = ("train", "val", "test")
 
@@ -74,7 +71,7 @@ class TrainingData:
         return len({self.cards[record.file_name] for record in self.splits[split]})
 
 
-def read_training_data(dataset: Dataset, config: TrainConfig) -> TrainingData:
+def read_training_data(dataset: Dataset) -> TrainingData:
     """A dataset as it is trained on: labelled images by split.
 
     Images that no label file spoke of are left out: they are unlabelled, not empty.
@@ -93,10 +90,6 @@ def read_training_data(dataset: Dataset, config: TrainConfig) -> TrainingData:
     for record in labelled:
         by_split[assigned.of(record.file_name)].append(record)
     cards = {record.file_name: assigned.cards[record.file_name] for record in labelled}
-    if not by_split["val"] and config.val_from_train and by_split["train"]:
-        by_split["train"], by_split["val"] = _set_aside(by_split["train"], cards, config.val_from_train)
-        count = len({cards[record.file_name] for record in by_split["val"]})
-        notes.append(f"the dataset has no val split: {count:,} training cards are set aside for validation")
     return TrainingData(
         name=dataset.name,
         images=dataset.images,
@@ -109,20 +102,6 @@ def read_training_data(dataset: Dataset, config: TrainConfig) -> TrainingData:
     )
 
 
-def _set_aside(
-    records: Iterable[ImageRecord], cards: Mapping[str, str], share: float
-) -> tuple[list[ImageRecord], list[ImageRecord]]:
-    """Training and validation records, by card: the cards whose hash is lowest, so that growth moves few of them."""
-    groups: dict[str, list[ImageRecord]] = defaultdict(list)
-    for record in records:
-        groups[cards[record.file_name]].append(record)
-    order = sorted(groups, key=lambda card: hashlib.sha256(f"val/{card}".encode()).digest())
-    wanted = min(len(order) - 1, max(1, round(share * len(order))))
-    aside = set(order[:wanted])
-    train = [record for card, those in groups.items() if card not in aside for record in those]
-    return train, [record for card in sorted(aside) for record in groups[card]]
-
-
 def check_trainable(data: TrainingData) -> None:
     """Refuse a training without anything to learn from or to validate on.
 
@@ -132,9 +111,7 @@ def check_trainable(data: TrainingData) -> None:
     for split, records in data.splits.items():
         if split != "test" and not records:
             others = ", ".join(f"{len(data.splits[each]):,} in {each}" for each in SPLITS if each != split)
-            fix = "add labelled images of more cards, or set val_share and test_share in rcg.toml"
-            if split == "val":
-                fix = "add val_from_train=0.15 to set 15 % of the training cards aside, or " + fix
+            fix = "add labelled images of more cards, or raise val_share in rcg.toml"
             raise DataError(f"the {split} split has no labelled images ({others})", where=data.name, fix=fix)
     if not data.boxes("train"):
         fix = "add labels: rcg dataset add NAME --labels FOLDER"
