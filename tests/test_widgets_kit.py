@@ -141,6 +141,49 @@ def test_a_name_is_proposed_from_the_path(path, name):
     assert proposed_name(Path(path)) == name
 
 
+def test_code_of_predictions_and_of_a_chosen_format():
+    added = [
+        "dataset",
+        "add",
+        "cards",
+        "--labels",
+        "/p.json",
+        "--stage",
+        "predictions",
+        "--name",
+        "m",
+        "--from",
+        "coco",
+    ]
+    code = code_of(added, "w")
+    assert "add(labels='/p.json', stage='predictions', name='m', format='coco', report" in code.python
+    words = shlex.split(code.papermill)
+    pairs = dict(zip(words[4::3], words[5::3], strict=False))
+    assert pairs["source"] == "/p.json"
+    assert (pairs["stage"], pairs["predictions"], pairs["read_as"]) == ("predictions", "m", "coco")
+
+
+def test_models_know_no_screen():
+    from pathlib import Path
+
+    import widgets
+
+    for path in Path(widgets.__file__).parent.glob("*.py"):
+        if path.stem.endswith("_model") or path.stem in ("base", "chart", "code", "pictures", "style"):
+            assert "ipywidgets" not in {name.split(".")[0] for name in imported(path)}, path
+            assert not {"widgets.kit", "widgets.jobbar"} & set(imported(path)), path
+
+
+def imported(path):
+    import ast
+
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
 def test_a_type_is_proposed_from_the_classes():
     assert proposed_type(["card", "scratch", "edge_whitening"]) == "surface_damage"
     assert proposed_type(["outer_edge", "inner_frame"]) == "edge_detection"

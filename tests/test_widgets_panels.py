@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("ipywidgets")
 
+from rcg.annotations import convert
 from rcg.errors import ConfigError, DataError, RcgError
 from rcg.jobs import jobs
 from rcg.runs import new_run
@@ -114,6 +115,33 @@ def test_a_dataset_is_made_by_clicks(place, yolo):
     assert images
     assert all(each.is_symlink() for each in images)
     assert panel.controls["add"].description == "Add to Attic-Cards"
+
+
+def test_of_several_kinds_of_labels_one_is_chosen(place, yolo, tmp_path):
+    both = shutil.copytree(yolo, tmp_path / "both kinds")
+    convert(yolo, both / "all.json", to="coco")
+    panel = dataset_panel(place, inline=True)
+    panel.controls["path"].value = str(both)
+    assert "several kinds of labels" in panel.controls["seen"].value
+    assert panel.controls["name"].value == ""
+    panel.controls["format"].value = "yolo"
+    assert "10 images" in panel.controls["seen"].value
+    panel.controls["add"].click()
+    assert panel.model.jobs.wait(60).result["format"] == "yolo"
+
+
+def test_predictions_are_added_to_a_dataset(filled, yolo, tmp_path):
+    source = Workspace(filled).dataset("attic").labels_file("predictions", "model-a")
+    shutil.copy(source, tmp_path / "found.json")
+    panel = dataset_panel(filled, inline=True)
+    panel.controls["stage"].value = "predictions"
+    panel.controls["predictions"].value = "model-b"
+    panel.controls["path"].value = str(tmp_path / "found.json")
+    assert panel.controls["name"].value == "attic"
+    panel.controls["add"].click()
+    panel.model.jobs.wait(60)
+    assert Workspace(filled).dataset("attic").prediction_names() == ("model-a", "model-b")
+    assert "model-b" in panel.controls["about"].value
 
 
 def test_the_second_import_is_added_to_the_same_dataset(place, yolo):

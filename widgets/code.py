@@ -65,7 +65,8 @@ def _python(arguments: Sequence[str]) -> str:  # noqa: PLR0911 - one return a ve
         case ["dataset", "create", name]:
             return f"ws.create({name!r}{_named(options)})"
         case ["dataset", "add", name]:
-            return f"ws.dataset({name!r}).add({_named(options).removeprefix(', ')}, report=rcg.bar())"
+            named = _named({"format" if key == "from" else key: value for key, value in options.items()})
+            return f"ws.dataset({name!r}).add({named.removeprefix(', ')}, report=rcg.bar())"
         case ["train"]:
             return f"rcg.resume(ws.run({options['resume']!r}), report=rcg.bar())"
         case ["train", name, *settings]:
@@ -102,6 +103,9 @@ def _papermill(arguments: Sequence[str], workspace: str | Path, before: Sequence
             values = {"source": options.get("images", options.get("labels", "")), "dataset": name}
             values |= {"dataset_type": made["type"]} if "type" in made else {}
             values |= {"stage": options["stage"].replace("-", "_")} if "stage" in options else {}
+            known = {"from": "read_as", "classes": "classes", "name": "predictions"}
+            values |= {known[key]: value for key, value in options.items() if key in known}
+            values |= {"labels": options["labels"]} if {"labels", "images"} <= options.keys() else {}
             return _batch("01_datasets", workspace, values, flags={"link": "link" in options})
         case ["train", name, *settings]:
             return _batch("03_training", workspace, {"dataset": name, "settings": shlex.join(settings)})

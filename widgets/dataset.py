@@ -9,6 +9,7 @@ from typing import Any
 
 import ipywidgets as w
 
+from rcg.annotations import FORMATS
 from rcg.dataset_types import DATASET_TYPES
 from rcg.datasets import GROUND_TRUTH, PREDICTIONS
 from rcg.errors import RcgError
@@ -45,7 +46,7 @@ class DatasetPanel(Panel):
         """Make the part that adds, the job bar, and the part that shows."""
         self.job = JobBar(self.model.jobs, inline=self.inline)
         parts = [columns([self._adding(), self.job.box], [self._looking()])]
-        self.model.observe(self._typed, ["path", "labels", "stage"])
+        self.model.observe(self._typed, ["path", "labels", "stage", "format", "classes"])
         self.model.observe(self._chosen, "dataset")
         if self.model.dataset:
             self.read(self.model.look, busy="reading the dataset", key="look")
@@ -62,6 +63,9 @@ class DatasetPanel(Panel):
             w.Dropdown,
             options=[("made by hand (ground truth)", GROUND_TRUTH), ("predictions", PREDICTIONS)],
         )
+        kinds = [("whatever is found", "auto"), *((each.title, name) for name, each in FORMATS.items())]
+        read_as = control(m, "format", w.Dropdown, options=kinds)
+        classes = control(m, "classes", w.Text)
         predictions = control(m, "predictions", w.Text)
         link = control(m, "link", w.Checkbox, indent=True)
         self.controls.update(
@@ -91,13 +95,16 @@ class DatasetPanel(Panel):
         def show_seen(_: object = None) -> None:
             seen.value = seen_html(m.seen, m.unseen, m.path)
 
-        m.observe(shape, ["name", "names", "stage", "path", "labels", "kind", "link", "predictions"])
+        m.observe(
+            shape, ["name", "names", "stage", "path", "labels", "kind", "link", "predictions", "format", "classes"]
+        )
         m.observe(show_seen, ["seen", "unseen", "path"])
         code.observe(shape, "value")
         shape()
         show_seen()
         row = w.HBox([add, code], layout=w.Layout(margin="4px 0 0 122px"))
-        fields = [path, seen, labels, name, kind, purpose, stage, predictions, link]
+        self.controls.update(format=read_as, classes=classes)
+        fields = [path, seen, name, kind, purpose, stage, predictions, link, labels, read_as, classes]
         return card(*fields, row, self.told("add"), text, title="Add a folder")
 
     def _code(self) -> str:
@@ -148,7 +155,7 @@ def seen_html(seen: Seen | None, unseen: Message | None, path: str) -> str:
             else "Type or paste a path: what stands there is said here, before anything is copied."
         )
         return f'<div class="rcg-help">{text}</div>'
-    words = {"yolo": "YOLO", "coco": "COCO", "voc": "Pascal VOC", "images": "Images without labels"}
+    words = {"images": "Images without labels", **{name: each.title for name, each in FORMATS.items()}}
     classes = (
         f" · {len(seen.classes)} classes: {', '.join(seen.classes[:8])}{' …' if len(seen.classes) > 8 else ''}"
         if seen.classes

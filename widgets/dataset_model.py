@@ -84,6 +84,11 @@ class DatasetModel(PanelModel):
         label="Labels elsewhere", placeholder="only if the labels are not in the folder above",
         tip="A label file or folder, where it is not found by itself",
     )  # fmt: skip
+    format = Unicode("auto").tag(label="Read as", tip="Where several kinds of labels are there, which one to read")
+    classes = Unicode("").tag(
+        label="Class names", placeholder="only if no class file is found",
+        tip="A file with one class name a line, or a data.yaml",
+    )  # fmt: skip
     name = Unicode("").tag(
         label="Name", tip="Letters, digits, dots, dashes and underscores", placeholder="vintage-2026"
     )
@@ -113,8 +118,7 @@ class DatasetModel(PanelModel):
         if not self.path.strip():
             return
         try:
-            images, labels = self._places()
-            found = recognise(images, labels, stage=self.stage)
+            found = self._found()
             classes = getattr(found, "labels", None)
             seen = Seen(
                 format=found.format, reason=found.reason, images=found.total,
@@ -122,6 +126,8 @@ class DatasetModel(PanelModel):
             )  # fmt: skip
         except RcgError as error:
             self.unseen = Message.of(error, trace="")
+            if self.name == self._proposed:
+                self.name = self._proposed = ""
             return
         self._propose(seen)
         self.seen = seen
@@ -137,6 +143,11 @@ class DatasetModel(PanelModel):
         if self.stage == PREDICTIONS and labels is None:
             return None, given
         return (None, given) if given.is_file() else (given, labels)
+
+    def _found(self) -> Anything:
+        images, labels = self._places()
+        classes = _clean(self.classes) or None
+        return recognise(images, labels, format=self.format, classes=classes, stage=self.stage)
 
     def _propose(self, seen: Seen) -> None:
         if self.name in ("", self._proposed):
@@ -173,6 +184,8 @@ class DatasetModel(PanelModel):
         if self.stage == PREDICTIONS:
             added += ["--stage", "predictions"]
             added += ["--name", self.predictions] if self.predictions.strip() else []
+        added += [] if self.format == "auto" else ["--from", self.format]
+        added += ["--classes", str(Path(_clean(self.classes)).expanduser().absolute())] if self.classes.strip() else []
         added += ["--link"] if self.link else []
         created = () if self.exists else (("dataset", "create", self.name, "--type", self.kind),)
         return (*created, tuple(added))
@@ -190,7 +203,7 @@ class DatasetModel(PanelModel):
         """
         *created, added = self.arguments()
         if self.seen is None:
-            recognise(*self._places(), stage=self.stage)
+            self._found()
         made = self.workspace.create(self.name, type=self.kind) if created else None
         try:
             job = self.jobs.start(added, title=f"adding {Path(_clean(self.path)).name} to {self.name}")
