@@ -165,6 +165,23 @@ def test_true_false_and_missed_are_those_of_the_gallery(dataset, copy):
     assert copy.load_saved_view("unlabelled").values("file_name") == ["d.jpg"]
 
 
+def test_after_a_correction_the_counts_are_right_without_comparing_all_again(dataset, copy):
+    key, ticks = "eval_2026_11_21_first_try", []
+    (missed,) = [each for each in labels_of(dataset, "b.jpg") if each.box.x == 170.0]
+    dataset.correct("b.jpg", before=missed, after=None, source="test")
+    build(dataset, report=ticks.append)
+    assert not [tick for tick in ticks if tick.task == "comparing predictions"]
+    sample = sample_of(copy, "b.jpg")
+    assert [sample[f"{key}_{kind}"] for kind in ("tp", "fp", "fn")] == [1, 0, 0]
+    (truth,), (guess,) = sample.ground_truth.detections, sample["pred_2026_11_21_first_try"].detections
+    assert (truth[key], truth[f"{key}_id"], guess[key], guess[f"{key}_id"]) == ("tp", guess.id, "tp", truth.id)
+    assert truth[f"{key}_iou"] == pytest.approx(1)
+    assert copy.load_saved_view(f"{RUN}: missed").values("file_name") == ["a/front.jpg"]
+    dataset.correct("d.jpg", before=None, after=None, source="test")
+    build(dataset)
+    assert [sample_of(copy, "d.jpg")[f"{key}_{kind}"] for kind in ("tp", "fp", "fn")] == [0, 1, 0]
+
+
 def test_edits_come_back_once_and_an_undo_goes_out_again(dataset, copy):
     (old,) = labels_of(dataset, "a/back.jpg")
     sample = sample_of(copy, "a/back.jpg")
@@ -279,12 +296,16 @@ def test_a_stop_in_the_middle_is_made_good_by_the_next_call(dataset):
         if tick.task == "comparing predictions":
             raise Cancelled
 
+    key = "eval_2026_11_21_first_try"
+    build(dataset)
+    dataset.write_predictions(RUN, [replace(each, annotations=()) for each in guesses()])
     with pytest.raises(Cancelled):
         build(dataset, report=stop)
     copy = build(dataset)
-    assert len(copy) == 5
-    assert copy.has_evaluation("eval_2026_11_21_first_try")
-    copy.delete()
+    assert copy.has_evaluation(key)
+    assert copy.sum(f"{key}_tp") == 0
+    assert copy.sum(f"{key}_fn") == 5
+    copy.clear()
 
 
 def test_another_workspace_needs_another_process(dataset, copy, tmp_path):

@@ -10,6 +10,7 @@ import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ class Browsing:
         url: Where the App stands, for a browser on this machine.
         port: The port that it listens on.
         corrections: The corrections made since it was opened, here or by the operators in the App, oldest first.
-        notes: What could not be taken, and anything else the reader should know.
+        notes: What could not be taken at the last look, and anything else the reader should know.
     """
 
     dataset: Dataset
@@ -48,6 +49,8 @@ class Browsing:
     _app: Service
     _stamp: object
     _first: int
+    _standing: tuple[str, ...] = ()
+    _seen: datetime | None = None
     corrections: list[Correction] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -67,30 +70,41 @@ class Browsing:
         import fiftyone
 
         changed = _files(self.dataset) != self._stamp
+        if not fiftyone.dataset_exists(fiftyone_name(self.dataset)):  # deleted in the App or by another process
+            self._copy, self._seen = build(self.dataset), None
+        newest = self._copy.max("last_modified_at")
+        if not changed and newest is not None and newest == self._seen:
+            return ()
+        self.notes[:] = self._standing
         try:
-            if not fiftyone.dataset_exists(fiftyone_name(self.dataset)):  # deleted in the App or by another process
-                self._copy = build(self.dataset)
-            made = collect(self._copy, self.dataset, report=self._hear)
+            made = collect(self._copy, self.dataset, only=self._modified(), report=self._hear)
             if changed:  # not for the edits taken here: they stand in the App already, in samples that may be open
                 build(self.dataset)
         except DataError as error:
-            self._hear(Tick(task=_TASK, done=0, note=f"edits wait in the App: {error.what}"))
+            self.notes.append(f"edits wait in the App: {error.what}")
             return ()
-        stamp = _files(self.dataset)
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self.corrections[:] = [each for each in self.dataset.corrections() if each.number > self._first]
+        self._stamp, self._seen = _files(self.dataset), newest
+        self.corrections[:] = [each for each in self.dataset.corrections() if each.number > self._first]
         return made
+
+    def _modified(self) -> list[str] | None:
+        """The ids of the samples that changed since the last look; None for all."""
+        import fiftyone
+
+        if self._seen is None:
+            return None
+        return list(self._copy.match(fiftyone.ViewField("last_modified_at") >= self._seen).values("id"))
 
     def close(self) -> None:
         """Take the last edits and let go of the App; it ends within seconds if nobody else uses it."""
+        self._seen = None
         try:
             self.poll()
         finally:
             self._app.leave()
 
     def _hear(self, tick: Tick) -> None:
-        if tick.note and (not self.notes or self.notes[-1] != tick.note):
+        if tick.note:
             self.notes.append(tick.note)
 
     def __enter__(self) -> Browsing:
@@ -131,12 +145,10 @@ def open_app(dataset: Dataset, *, port: int | None = None, report: Report = sile
         raise
     url = f"http://{address}:{app.port}/datasets/{fiftyone_name(dataset)}"
     first = max((each.number for each in dataset.corrections()), default=0)
-    opened = Browsing(
-        dataset=dataset, url=url, port=app.port, _copy=copy, _app=app, _stamp=_files(dataset), _first=first
-    )
-    if note:
-        opened.notes.append(note)
-    return opened
+    return Browsing(
+        dataset=dataset, url=url, port=app.port, notes=[*note],
+        _copy=copy, _app=app, _stamp=_files(dataset), _first=first, _standing=note,
+    )  # fmt: skip
 
 
 def browse(
@@ -176,31 +188,29 @@ def browse(
 
 
 def _watch(opened: Browsing, *, report: Report, poll_s: float, until: Callable[[], bool]) -> None:
-    said = f"FiftyOne is open at {opened.url}"
-    note = " - ".join([said, *opened.notes[-1:]])
     while True:
         count = len(opened.corrections)
-        report(Tick(task=_TASK, done=count, metrics={"corrections": count}, note=note))
+        note = "; ".join([f"FiftyOne is open at {opened.url}", *opened.notes])
+        tick = Tick(task=_TASK, done=count, metrics={"corrections": count}, note=note)
+        report(tick)
         if until():
             return
         # A sink that stops the work is asked more often than the database.
         end = time.monotonic() + poll_s
         while time.monotonic() < end:
             time.sleep(min(0.25, poll_s))
-            report(Tick(task=_TASK, done=count, metrics={"corrections": count}, note=note))
-        heard = len(opened.notes)
+            report(tick)
         opened.poll()
-        note = " - ".join([said, *opened.notes[max(heard, len(opened.notes) - 1) :]]) if opened.notes[heard:] else note
 
 
-def _start_app(dataset: Dataset, port: int | None) -> tuple[Service, str]:
+def _start_app(dataset: Dataset, port: int | None) -> tuple[Service, tuple[str, ...]]:
     """The App's server: the one that runs in this workspace, or a new one; and what to say about its port."""
     settings, runs = dataset.settings, dataset.workspace / "fiftyone" / "run"
     address, wanted = settings.fiftyone_address, port or settings.fiftyone_port
     folder = runs / f"app-{wanted}"
     known = running(folder)
     chosen = known["port"] if known else free_port(wanted, address=address)
-    note = "" if chosen == wanted else f"port {wanted} is in use, so the App is at {chosen}"
+    note = () if chosen == wanted else (f"port {wanted} is in use, so the App is at {chosen}",)
     # Not imported for it: that takes seconds, in which the server can start.
     spec = importlib.util.find_spec("fiftyone")
     server = Path(str(spec and spec.origin)).parent / "server"

@@ -35,8 +35,9 @@ from rcg.types import ImageRecord
 if TYPE_CHECKING:
     from rcg.datasets import Dataset
 
-_VERSION = 2
+_VERSION = 3
 _BATCH = 200
+_PLAIN = {"expand_schema": False, "validate": False, "progress": False}  # the fields are declared, the values ours
 _UNREAD = (".tif", ".tiff")  # image formats that browsers do not show
 _FACTS = ("file_name", "card", "split", "labelled", "corrections", BASE, STATE)
 
@@ -106,13 +107,12 @@ def build(dataset: Dataset, *, report: Report = silent) -> Any:
         stamp = _mark((sorted(states.items()), classes_of(dataset), fields, str(dataset.images)))
         info = dict(target.info["rcg"])
         if info.get("stamp") != stamp or len(target) != len(items):  # samples may be deleted in the App
+            whole = info.get("stamp") is not None  # if not, the last call was stopped half-way
             info["stamp"] = None
             _note(target, info)
             touched = _write_samples(fo, target, dataset, items=items, states=states, fields=fields, report=report)
             _set_schemas(target, classes_of(dataset))
-            info["evaluated"] = comparing.evaluate(
-                fo, target, fields=fields, items=items, earlier=info["evaluated"], touched=touched, report=report
-            )
+            comparing.evaluate(fo, target, fields=fields, items=items, whole=whole, touched=touched, report=report)
             comparing.save_views(fo, target, fields)
             _arrange(fo, target)
             _note(target, {**info, "stamp": stamp, "fields": fields})
@@ -162,7 +162,7 @@ def _opened(fo: Any, dataset: Dataset) -> Any:
         declare(fo, target, field)
     target.create_index("file_name", unique=True)
     target.persistent = True
-    _note(target, {**known, "stamp": None, "evaluated": {}, "fields": {}})
+    _note(target, {**known, "stamp": None, "fields": {}})
     return target
 
 
@@ -195,7 +195,7 @@ def _write_samples(
         target.delete_samples(gone)
     new = [item for item in items if item.record.file_name not in present]
     for batch in _batches(new, task="adding images", report=report):
-        target.add_samples([fo.Sample(**_values(fo, dataset, item, states)) for item in batch], progress=False)
+        target.add_samples([fo.Sample(**_values(fo, dataset, item, states)) for item in batch], **_PLAIN)
     changed = {item.record.file_name: item for item in items if _stale(dataset, item, present, states)}
     if changed:
         view = target.select_by("file_name", sorted(changed))

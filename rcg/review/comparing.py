@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import xxhash
-
+from rcg.geometry import box_iou
 from rcg.progress import Report, Tick
+from rcg.review.gallery import review_image
 from rcg.review.labels import GROUND_TRUTH, OUTLINES, POINTS
+from rcg.types import Annotation
 
 if TYPE_CHECKING:
     from rcg.review.building import Item
 
 SCORE = 0.5
 IOU = 0.5
+_FEW = 0.2  # up to this share of the samples is compared one by one
 _TASK = "comparing predictions"
 _MOST, _FALSE, _MISSED = ": most mistakes first", ": false positives", ": missed"
 
@@ -31,10 +33,10 @@ def evaluate(
     *,
     fields: Mapping[str, str],
     items: Sequence[Item],
-    earlier: Mapping[str, str],
-    touched: Set[str],
+    whole: bool,
+    touched: Collection[str],
     report: Report,
-) -> dict[str, str]:
+) -> None:
     """Compare the predictions that changed, or whose labels did, with the labels.
 
     Samples without labels are left out, and predictions below a score of 0.5: they would count as mistakes.
@@ -44,29 +46,56 @@ def evaluate(
         target: The FiftyOne dataset.
         fields: The field of each set of predictions.
         items: What the samples show.
-        earlier: The marks that the last call returned.
+        whole: Whether the samples are as the last call left them, but for those touched.
         touched: File names of the samples that were written since; they lost their results.
         report: Counts samples.
-
-    Returns:
-        A mark for each field, for the next call.
     """
-    marks: dict[str, str] = {}
+    written = [item for item in items if item.record.file_name in touched]
     for name, field in fields.items():
         involved = [item for item in items if field in item.predictions and item.record.labelled]
-        marks[field] = _mark([(item.record, item.predictions[field]) for item in involved])
-        same = earlier.get(field) == marks[field] and not touched & {item.record.file_name for item in involved}
-        if same and (not involved or target.has_evaluation(eval_key(field))):
+        known = target.has_evaluation(eval_key(field))
+        if known and whole and len(written) <= _FEW * len(items):
+            if written:
+                _refresh(target, field, written)
             continue
-        if target.has_evaluation(eval_key(field)):
+        if known:
             target.delete_evaluation(eval_key(field))
         if involved:
             _evaluate_one(fo, target, field, name=name, total=len(involved), report=report)
-    return marks
 
 
-def _mark(value: object) -> str:
-    return xxhash.xxh3_64_hexdigest(repr(value).encode())
+def _refresh(target: Any, field: str, items: Sequence[Item]) -> None:
+    """Compare a few samples anew, by the gallery's matching, which counts as FiftyOne does.
+
+    FiftyOne itself compares all samples or none, at about a hundred a second: too long a wait for one correction.
+    """
+    key, by_name = eval_key(field), {item.record.file_name: item for item in items}
+    for sample in target.select_by("file_name", list(by_name)).iter_samples(autosave=True):
+        item = by_name[sample.file_name]
+        predicted = item.predictions.get(field)
+        if predicted is None or not item.record.labelled:
+            counts: tuple[int | None, ...] = (None, None, None)
+        else:
+            review = review_image(item.record, predicted.annotations, iou=IOU, score=SCORE)
+            # The labels of a sample stand in the order of the annotations they were made from.
+            truth = _by_identity(item.record.annotations, sample[GROUND_TRUTH])
+            guesses = _by_identity(predicted.annotations, sample[field])
+            for wanted, guess in review.hits:
+                (overlap,) = box_iou([wanted.box.corners], [guess.box.corners])[0]
+                one, other = truth[id(wanted)], guesses[id(guess)]
+                for label, partner in ((one, other), (other, one)):
+                    label[key], label[f"{key}_id"], label[f"{key}_iou"] = "tp", partner.id, float(overlap)
+            for annotation in review.false:
+                guesses[id(annotation)][key], guesses[id(annotation)][f"{key}_id"] = "fp", ""
+            for annotation in review.missed:
+                truth[id(annotation)][key], truth[id(annotation)][f"{key}_id"] = "fn", ""
+            counts = (review.tp, review.fp, review.fn)
+        for kind, count in zip(("tp", "fp", "fn"), counts, strict=True):
+            sample[f"{key}_{kind}"] = count
+
+
+def _by_identity(annotations: Sequence[Annotation], labels: Any) -> dict[int, Any]:
+    return dict(zip(map(id, annotations), labels.detections, strict=True))
 
 
 def _evaluate_one(fo: Any, target: Any, field: str, *, name: str, total: int, report: Report) -> None:
