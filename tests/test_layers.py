@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+WORKSPACE = {"settings", "journal", "runs", "corrections", "dataset_types", "datasets", "importing", "workspace"}
 ORDER = [
     {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"images"}, {"annotations", "photometric"},
-    {"synthetic", "measuring"}, {"settings", "journal", "runs", "corrections", "dataset_types", "datasets", "importing", "workspace", "readiness", "jobs"}, {"training"},
-    {"grading", "review"}, {"cluster", "capture", "info", "demo"}, {"cli"}, {"__init__", "__main__"},
+    {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "jobs"}, {"training"}, {"grading", "review"},
+    {"cluster", "capture", "info", "demo"}, {"cli"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 HEAVY = {"torch", "torchvision", "PIL", "cv2", "matplotlib", "fiftyone", "pycocotools", "tensorboard", "ipywidgets"}
