@@ -43,6 +43,7 @@ def chromium():
     """Debian's chromium, installed where that is possible."""
     found = shutil.which("chromium")
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update", "-q"], check=False, timeout=120)
         subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", "chromium"], check=False, timeout=300)
         found = shutil.which("chromium")
     if found is None:

@@ -168,11 +168,14 @@ def seen_html(seen: Seen | None, unseen: Message | None, path: str) -> str:
 def about_html(about: About | None) -> str:
     """A dataset at a glance: counts, readiness, classes, splits, what was left out, samples."""
     if about is None:
-        return empty_html("There is no dataset yet.", "Type the path of a folder above, then press “Create and add”.")
+        return empty_html(
+            "There is no dataset yet.", "Paste the path of a folder under “Add a folder”, then press “Create and add”."
+        )
     have = about.coverage
     if not have.images:
         return empty_html(
-            f"{about.name} holds no images yet.", "Add a folder above; while one is being added, wait for it."
+            f"{about.name} holds no images yet.",
+            "Paste its path under “Add a folder”; while one is being added, wait for it.",
         )
     share = f"{100 * have.labelled / have.images:.0f} %" if have.images else "-"
     facts = facts_html(

@@ -181,6 +181,7 @@ class TrainingPanel(Panel):
             if tuple(compare.options) != m.run_names:
                 compare.options = m.run_names
             compare.value = tuple(name for name in m.compared if name in m.run_names)
+            compare.layout.display = "" if len(m.runs) > 1 else "none"
             differences.value = differences_html([row for row in m.runs if row.name in m.compared])
             state = next((row.state for row in m.runs if row.name == m.run), "")
             resume.layout.display = "" if state in ("stopped", "failed", "new") else "none"
