@@ -63,15 +63,25 @@ def append_undo(path: str | Path, number: int) -> Correction:
     """Append a line that takes correction `number` back, and return that correction.
 
     Raises:
-        DataError: If there is none of this number, or it is undone already.
+        DataError: If there is none of this number, it is undone already, or a later one builds on it.
     """
     known = {each.number: each for each in read_corrections(path)}
     if number not in known:
         raise DataError(f"there is no correction {number}", where=path, fix=f"choose one of {sorted(known)[-20:]}")
     if known[number].undone:
         raise DataError(f"correction {number} is undone already", where=path)
+    if later := next((each for each in known.values() if _builds_on(each, known[number])), None):
+        fix = f"undo correction {later.number} first"
+        raise DataError(f"correction {later.number} changes what correction {number} made", where=path, fix=fix)
     append_jsonl(path, {"number": 1 + sum(1 for _ in read_jsonl(path)), "time": time.time(), "undoes": number})
     return replace(known[number], undone=True)
+
+
+def _builds_on(later: Correction, earlier: Correction) -> bool:
+    made, changed = earlier.after, later.before
+    if later.undone or later.number <= earlier.number or later.file_name != earlier.file_name:
+        return False
+    return made is not None and changed is not None and same(made, changed)
 
 
 def read_corrections(path: str | Path) -> tuple[Correction, ...]:

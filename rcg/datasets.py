@@ -21,6 +21,7 @@ from rcg.corrections import Correction
 from rcg.dataset_types import DatasetType, dataset_type
 from rcg.errors import ConfigError, DataError
 from rcg.files import Lock, fingerprint, read_json, write_bytes, write_json, write_text
+from rcg.geometry import clip_box
 from rcg.progress import Report, silent
 from rcg.settings import Settings, read_settings
 from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
@@ -209,7 +210,7 @@ class Dataset:
             if (number := ids.get(record.file_name)) is None:
                 fresh += 1
                 number = fresh
-            numbered.append(replace(record, image_id=number))
+            numbered.append(replace(record, image_id=number, annotations=_inside(record)))
         with CocoWriter(file, self.labels) as out:
             for record in numbered:
                 out.add(record)
@@ -370,6 +371,12 @@ class Dataset:
         if changed or len(known) != len(marks):
             write_bytes(store, orjson.dumps(marks))
         return {name: entry[2] for name, entry in marks.items()}
+
+
+def _inside(record: ImageRecord) -> tuple[Annotation, ...]:
+    """The annotations with their boxes cut to the image; what lies outside of it altogether is left out."""
+    cut = [(each, clip_box(each.box, record.width, record.height)) for each in record.annotations]
+    return tuple(each if box is each.box else replace(each, box=box) for each, box in cut if box is not None)
 
 
 def _labels_of(record: ImageRecord) -> Iterable[str]:

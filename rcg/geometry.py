@@ -39,6 +39,20 @@ def bounds(points: Sequence[Point]) -> Box:
     return Box.from_corners(min(xs), min(ys), max(xs), max(ys))
 
 
+def clip_box(box: Box, width: int, height: int) -> Box | None:
+    """The part of a box inside an image of this size in pixels; None where nothing of it is inside.
+
+    Example:
+        >>> clip_box(Box(-5, 2, 10, 4), 100, 100)
+        Box(x=0, y=2, width=5, height=4)
+    """
+    left, top, right, bottom = box.corners
+    if left >= 0 and top >= 0 and right <= width and bottom <= height:
+        return box
+    left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    return Box.from_corners(left, top, right, bottom) if right > left and bottom > top else None
+
+
 def box_iou(first: ArrayLike, second: ArrayLike) -> Floats:
     """Intersection over union of every pair of boxes.
 

@@ -337,3 +337,27 @@ def test_predictions_for_images_that_are_not_here_are_refused(cards):
         cards.write_predictions("mine", [replace(record, file_name="elsewhere/a.jpg")])
     cards.write_predictions("mine", [record])
     assert cards.records("predictions", name="mine")[0].image_id == record.image_id
+
+
+def test_a_prediction_that_reaches_out_of_the_image_is_cut_and_stays_readable(cards):
+    from dataclasses import replace
+
+    record = cards.records()[0]
+    boxes = [Box(-20, 5, 40, 10), Box(70, 5, 40, 10), Box(119.9 / 3, 5, 0.3, 119.9 / 7)]
+    found = tuple(Annotation(label="card", box=box, score=0.5) for box in boxes)
+    cards.write_predictions("mine", [replace(record, annotations=found)])
+    back = cards.records("predictions", name="mine")[0].annotations
+    assert [each.box for each in back] == [Box(0, 5, 20, 10), boxes[2]]
+
+
+def test_a_correction_that_another_builds_on_is_undone_last(cards):
+    record = next(each for each in cards.records() if each.annotations)
+    first, second = (Annotation(label="card", box=Box(1, 2, n, 20)) for n in (30, 40))
+    one = cards.correct(record.file_name, before=record.annotations[0], after=first, source="test")
+    two = cards.correct(record.file_name, before=first, after=second, source="test")
+    with pytest.raises(DataError) as caught:
+        cards.undo(one.number)
+    assert caught.value.fix == f"undo correction {two.number} first"
+    cards.undo(two.number)
+    cards.undo(one.number)
+    assert next(each for each in cards.records() if each.file_name == record.file_name) == record

@@ -175,7 +175,9 @@ def _box(value: Any, polygons: tuple[Polygon, ...], rle: Rle | None, size: Size)
     """The box as given; where it is missing, that of the outline."""
     if value:
         left, top, across, down = (float(number) for number in value)
-        return box_inside(left, top, left + across, top + down, size)
+        box, clipped = box_inside(left, top, left + across, top + down, size)
+        whole = left >= 0 and left + across <= size.width and top >= 0 and top + down <= size.height
+        return (Box(left, top, across, down) if whole else box), clipped  # the file's own digits, where nothing is cut
     if polygons:
         return bounds([point for ring in polygons for point in ring.points]), False
     if rle is not None:
