@@ -59,8 +59,8 @@ def fit(run: Run, config: TrainConfig, data: TrainingData, *, report: Report) ->
                     continue
                 with pace.step():
                     losses, rate = one_step(trainer, plan, next(batches))
-                state.step += 1
-                tell(trainer, out, losses, rate)
+                    state.step += 1
+                    tell(trainer, out, losses, rate)
                 if pace.used() - last_save >= config.checkpoint_every_s and not plan.evaluates_at(state.step):
                     save(trainer, out)
                     last_save = pace.used()

@@ -175,6 +175,7 @@ class Pace:
         self._steps: deque[dict[Clock, float]] = deque(maxlen=self._WINDOW)
         self._probed: list[dict[Clock, float]] = []
         self._evaluation: dict[Clock, float] = {"wall": 0.0, "cpu": 0.0}
+        self._load_then = 1.0
         self._save_s = 0.3
         self.finish_s = 1.0
 
@@ -200,7 +201,7 @@ class Pace:
         """Time a validation of the whole split; the last one stands for those to come."""
         before = _now()
         yield
-        self._evaluation = _since(before)
+        self.expect_evaluation(_since(before))
 
     @contextmanager
     def saving(self) -> Iterator[None]:
@@ -211,7 +212,11 @@ class Pace:
 
     def expect_evaluation(self, seconds: dict[Clock, float]) -> None:
         """What a validation will take, before there has been one."""
-        self._evaluation = seconds
+        self._evaluation, self._load_then = seconds, self._load()
+
+    def _load(self) -> float:
+        """How long a processor second takes by the wall: it grows where others use the machine."""
+        return self.step_s("wall") / self.step_s("cpu")
 
     def step_s(self, clock: Clock = "wall") -> float:
         """Seconds a step takes."""
@@ -221,8 +226,9 @@ class Pace:
         return max(1e-6, fmean(known)) if known else 1.0
 
     def evaluation_s(self, clock: Clock = "wall") -> float:
-        """Seconds a validation takes, the checkpoint after it included."""
-        return self._evaluation[clock] + self._save_s
+        """Seconds a validation takes at the load of now, the checkpoint after it included."""
+        load = self._load() / self._load_then if clock == "wall" else 1.0
+        return self._evaluation[clock] * load + self._save_s
 
     def eta_s(self, plan: Plan, step: int, *, checkpoint_every_s: float) -> float:
         """Seconds left, by the wall."""
