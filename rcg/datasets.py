@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-import tomli_w
-import xxhash
-
 from rcg import corrections as log
-from rcg.annotations import CocoWriter, open_annotations
+from rcg.annotations import open_annotations
 from rcg.annotations.split import assign_splits, card_of
 from rcg.corrections import Correction
 from rcg.dataset_types import DatasetType, dataset_type
 from rcg.errors import ConfigError, DataError
-from rcg.files import Lock, fingerprint, read_json, write_bytes, write_json, write_text
-from rcg.geometry import clip_box
+from rcg.files import Lock, read_json
 from rcg.progress import Report, silent
 from rcg.settings import Settings, read_settings
 from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
 
 if TYPE_CHECKING:
+    from rcg.dataset_writer import DatasetWriter
     from rcg.importing import Added
 
 GROUND_TRUTH, PREDICTIONS = "ground_truth", "predictions"
@@ -137,9 +134,20 @@ class Dataset:
         """Its classes: those it was created with, then those that labels brought."""
         return LabelSet(tuple(self.config()["classes"]), keypoints=self.type.keypoints)
 
-    def lock(self, doing: str) -> Lock:
-        """The lock of the one that writes here."""
-        return Lock(self.path / "lock", doing=doing)
+    @contextmanager
+    def writing(self, doing: str) -> Iterator[DatasetWriter]:
+        """What may change the dataset's files, while nobody else writes.
+
+        Args:
+            doing: What is done, for those that are refused meanwhile, such as "adding images".
+
+        Raises:
+            DataError: If somebody else writes; it says who.
+        """
+        from rcg.dataset_writer import DatasetWriter
+
+        with Lock(self.path / "lock", doing=doing):
+            yield DatasetWriter(self)
 
     def labels_file(self, stage: str = GROUND_TRUTH, name: str | None = None) -> Path:
         """Where the labels of a stage stand.
@@ -198,24 +206,6 @@ class Dataset:
             self._parsed[str(file)] = known = (key, found)
         return tuple(known[1])
 
-    def write_records(
-        self, records: Iterable[ImageRecord], *, stage: str = GROUND_TRUTH, name: str | None = None
-    ) -> Path:
-        """Replace the labels of a stage; records get the image ids that the ground truth knows them by."""
-        file = self.labels_file(stage, name)
-        ids = {record.file_name: record.image_id for record in self._read_records(self.labels_file())}
-        fresh = max((number for number in ids.values() if number), default=0)
-        numbered = []
-        for record in sorted(records, key=lambda each: each.file_name):
-            if (number := ids.get(record.file_name)) is None:
-                fresh += 1
-                number = fresh
-            numbered.append(replace(record, image_id=number, annotations=_inside(record)))
-        with CocoWriter(file, self.labels) as out:
-            for record in numbered:
-                out.add(record)
-        return file
-
     def add(
         self,
         images: str | Path | None = None,
@@ -242,25 +232,13 @@ class Dataset:
             DataError: If a prediction is for an image that the dataset does not have.
         """
         records = tuple(records)
-        own = {record.file_name for record in self._read_records(self.labels_file())}
+        own = {record.file_name for record in self.records(corrected=False)}
         if strangers := [record.file_name for record in records if record.file_name not in own]:
             what = f"{len(strangers)} predictions are for images that are not in the dataset, such as {strangers[0]}"
             raise DataError(what, where=self.images, fix="add these images first, or predict on the dataset by name")
-        with self.lock(f"writing predictions {name}"):
-            self.learn_classes(label for record in records for label in _labels_of(record))
-            return self.write_records(records, stage=PREDICTIONS, name=name)
-
-    def learn_classes(self, labels: Iterable[str]) -> tuple[str, ...]:
-        """Add class names that are new here to dataset.toml, behind the known ones; the caller holds the lock."""
-        known = self.config()["classes"]
-        new = tuple(dict.fromkeys(label for label in labels if label not in known))
-        if new:
-            self.change(classes=[*known, *new])
-        return new
-
-    def change(self, **values: Any) -> None:
-        """Change entries of dataset.toml; the caller holds the lock."""
-        write_text(self.path / "dataset.toml", tomli_w.dumps({**self.config(), **values}))
+        with self.writing(f"writing predictions {name}") as out:
+            out.learn_classes(label for record in records for label in _labels_of(record))
+            return out.write_records(records, stage=PREDICTIONS, name=name)
 
     def corrections(self) -> tuple[Correction, ...]:
         """The log of corrections, oldest first."""
@@ -274,25 +252,25 @@ class Dataset:
         Raises:
             DataError: If the dataset has no such image, or somebody else writes.
         """
-        if file_name not in {record.file_name for record in self._read_records(self.labels_file())}:
+        if file_name not in {record.file_name for record in self.records(corrected=False)}:
             fix = "take the name as `rcg dataset show` lists it, relative to the images folder"
             raise DataError(f"there is no image {file_name!r}", where=self.images, fix=fix)
-        with self.lock("writing a correction"):
+        with self.writing("writing a correction") as out:
             if after is not None:
-                self.learn_classes([after.label])
+                out.learn_classes([after.label])
             file = self.path / "corrections.jsonl"
             return log.append_correction(file, file_name=file_name, before=before, after=after, source=source)
 
     def undo(self, number: int) -> Correction:
         """Take a correction back; both lines stay in the log."""
-        with self.lock("undoing a correction"):
+        with self.writing("undoing a correction"):
             return log.append_undo(self.path / "corrections.jsonl", number)
 
     def splits(self) -> Splits:
         """Which image is in which split: as stored, and by the same rule for cards that are new since."""
         file = self.path / "splits.json"
         stored = read_json(file)["cards"] if file.exists() else {}
-        return self._splits(self._read_records(self.labels_file()), stored)
+        return self._splits(self.records(corrected=False), stored)
 
     def _splits(self, records: Iterable[ImageRecord], stored: Mapping[str, str]) -> Splits:
         pattern = self.config().get("card_pattern")
@@ -306,13 +284,6 @@ class Dataset:
         shares["train"] = 1 - sum(shares.values())
         assigned = assign_splits(wanted, seed=settings.split_seed, fractions=shares, given=given, existing=stored)
         return Splits(cards=cards, assigned=assigned)
-
-    def store_splits(self) -> Splits:
-        """Write the splits down, so that they stay as they are when cards come and go; the caller holds the lock."""
-        splits, settings = self.splits(), self.settings
-        rule = {"seed": settings.split_seed, "val_share": settings.val_share, "test_share": settings.test_share}
-        write_json(self.path / "splits.json", {"rule": rule, "cards": dict(sorted(splits.assigned.items()))})
-        return splits
 
     def coverage(self) -> Coverage:
         """Counts of images, labels, predictions and corrections."""
@@ -335,48 +306,9 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """A hash of all that a training sees: images, labels, corrections, classes and splits."""
-        digest = xxhash.xxh3_128()
-        for record in self.records():
-            digest.update(repr(replace(record, image_id=None)).encode())
-        for name, mark in sorted(self.image_fingerprints().items()):
-            digest.update(f"{name}\0{mark}\0".encode())
-        splits = self.splits()
-        digest.update(repr((self.labels, sorted(splits.cards.items()), sorted(splits.assigned.items()))).encode())
-        return digest.hexdigest()
+        from rcg.fingerprints import dataset_fingerprint
 
-    def image_fingerprints(self) -> dict[str, str]:
-        """The hash of every image; files whose size and time did not change are not read again.
-
-        Raises:
-            DataError: If images are missing, such as originals of links that were moved.
-        """
-        store = self.cache / "fingerprints.json"
-        known = orjson.loads(store.read_bytes()) if store.exists() else {}
-        marks, missing, changed = {}, [], False
-        for record in self._read_records(self.labels_file()):
-            path = self.images / record.file_name
-            try:
-                stat = path.stat()
-            except FileNotFoundError:
-                missing.append(record.file_name)
-                continue
-            entry = known.get(record.file_name)
-            if entry is None or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
-                entry, changed = [stat.st_size, stat.st_mtime_ns, fingerprint(path)], True
-            marks[record.file_name] = entry
-        if missing:
-            what = f"{len(missing)} images are missing, such as {missing[0]}"
-            fix = "put the originals back where they were, or add the folder that holds them again"
-            raise DataError(what, where=self.images, fix=fix)
-        if changed or len(known) != len(marks):
-            write_bytes(store, orjson.dumps(marks))
-        return {name: entry[2] for name, entry in marks.items()}
-
-
-def _inside(record: ImageRecord) -> tuple[Annotation, ...]:
-    """The annotations with their boxes cut to the image; what lies outside of it altogether is left out."""
-    cut = [(each, clip_box(each.box, record.width, record.height)) for each in record.annotations]
-    return tuple(each if box is each.box else replace(each, box=box) for each, box in cut if box is not None)
+        return dataset_fingerprint(self)
 
 
 def _labels_of(record: ImageRecord) -> Iterable[str]:

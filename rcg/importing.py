@@ -20,6 +20,7 @@ from rcg.annotations.place import Place
 from rcg.annotations.source import Notes
 from rcg.annotations.split import split_of_path
 from rcg.dataset_types import BOX, KEYPOINTS, POLYGON
+from rcg.dataset_writer import DatasetWriter
 from rcg.datasets import GROUND_TRUTH, Dataset
 from rcg.errors import ConfigError, DataError, FormatError, RcgError
 from rcg.files import append_jsonl, explain, fingerprint
@@ -170,17 +171,18 @@ def add(
         source = open_annotations(labels, format=format, images=dataset.images, classes=classes, stage=stage)
     else:
         source = recognise(images, labels, format=format, classes=classes, stage=stage)
-    with dataset.lock(f"adding {source.total:,} images"):
-        return _Import(dataset, source, stage=stage, name=name, link=link).run(report)
+    with dataset.writing(f"adding {source.total:,} images") as out:
+        return _Import(out, source, stage=stage, name=name, link=link).run(report)
 
 
 class _Import:
     def __init__(
-        self, dataset: Dataset, source: AnnotationSource | PlainImages, *, stage: str, name: str | None, link: bool
+        self, out: DatasetWriter, source: AnnotationSource | PlainImages, *, stage: str, name: str | None, link: bool
     ) -> None:
-        self.dataset, self.source, self.stage, self.name, self.link = dataset, source, stage, name, link
+        self.out, self.dataset, self.source = out, out.dataset, source
+        self.stage, self.name, self.link = stage, name, link
         self.bad = _Bad()
-        self.known = {record.file_name: record for record in dataset.records(corrected=False)}
+        self.known = {record.file_name: record for record in self.dataset.records(corrected=False)}
         self.before = len(self.known)
         self.found: dict[str, ImageRecord] = {}
         self.notes: Counter[str] = Counter()
@@ -193,11 +195,11 @@ class _Import:
                 self._take(record)
         finally:  # also on Cancelled or a full disk: what is in place is entered, so that nothing is lost
             if self.found:
-                self.dataset.learn_classes(self.source.labels.names)
+                self.out.learn_classes(self.source.labels.names)
                 self._enter(report)
         if not self.found:
             raise self._nothing()
-        self.dataset.store_splits()  # only now: half of a source does not tell which splits it leaves out
+        self.out.store_splits()  # only now: half of a source does not tell which splits it leaves out
         quarantine = self._quarantine()
         done = self._result(quarantine)
         self._remember(done)
@@ -225,11 +227,11 @@ class _Import:
         else:
             bare = {key: replace(each, annotations=(), labelled=False) for key, each in self.found.items()}
             merged = {**bare, **self.known}
-        self.dataset.learn_classes(a.label for record in self.found.values() for a in record.annotations)
+        self.out.learn_classes(a.label for record in self.found.values() for a in record.annotations)
         if merged != self.known:
-            self.dataset.write_records(merged.values())
+            self.out.write_records(merged.values())
         if self.stage != GROUND_TRUTH:
-            self.dataset.write_records(self.found.values(), stage=self.stage, name=self.name)
+            self.out.write_records(self.found.values(), stage=self.stage, name=self.name)
         report(Tick(task="writing labels", done=1, total=1))
 
     def _nothing(self) -> DataError:
@@ -272,7 +274,7 @@ class _Import:
             "linked": self.link,
             "fingerprint": fingerprint(self.dataset.labels_file(self.stage, self.name)),
         }
-        self.dataset.change(sources=[*self.dataset.config()["sources"], origin])
+        self.out.change(sources=[*self.dataset.config()["sources"], origin])
         facts = {"images": done.images, "new": done.new, "annotations": done.annotations, "dropped": done.dropped}
         note(self.dataset.workspace, "images added", dataset=self.dataset.name, stage=self.stage, **facts)
 

@@ -10,6 +10,7 @@ from rcg.annotations import open_annotations
 from rcg.corrections import apply_corrections
 from rcg.datasets import Coverage, Dataset
 from rcg.errors import DataError, RcgError
+from rcg.fingerprints import image_fingerprints
 from rcg.types import BadLine, ImageRecord
 
 GO, WARN, STOP = "go", "warn", "stop"
@@ -121,7 +122,7 @@ def _dataset_findings(dataset: Dataset, coverage: Coverage) -> Iterator[Finding]
         what = f"nothing in this version trains a dataset of type {dataset.type.name}"
         yield Finding(severity=STOP, what=what, fix="choose another type for labels with boxes, such as custom")
     try:
-        dataset.image_fingerprints()
+        image_fingerprints(dataset)
     except DataError as error:
         yield Finding(severity=STOP, what=error.what, fix=error.fix or "")
     yield from _record_findings(dataset.records())

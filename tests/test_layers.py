@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-WORKSPACE = {"settings", "journal", "runs", "corrections", "dataset_types", "datasets", "importing", "workspace"}
+WORKSPACE = {
+    "settings", "journal", "runs", "corrections", "dataset_types", "datasets", "dataset_writer", "fingerprints",
+    "importing", "workspace",
+}  # fmt: skip
 ORDER = [
     {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"images"}, {"annotations", "photometric"},
     {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "jobs"}, {"training"}, {"grading", "review"},

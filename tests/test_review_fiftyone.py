@@ -85,8 +85,8 @@ def dataset(shared):
     (shared.path / "corrections.jsonl").unlink(missing_ok=True)
     for file in (shared.path / "labels").rglob("*.json"):
         file.unlink()
-    with shared.lock("a test"):
-        shared.write_records(records())
+    with shared.writing("a test") as out:
+        out.write_records(records())
     shared.write_predictions(RUN, guesses())
     return shared
 
@@ -134,8 +134,8 @@ def test_samples_show_labels_predictions_card_and_split(dataset, copy):
 def test_an_image_that_browsers_cannot_show_is_shown_as_png(dataset, copy):
     write_image(dataset.images / "e.png", np.full((400, 300, 3), 77, np.uint8))
     (dataset.images / "e.png").rename(dataset.images / "e.tif")  # what a file is called decides, as in a browser
-    with dataset.lock("a test"):
-        dataset.write_records([*records(), photo("e.tif", card())])
+    with dataset.writing("a test") as out:
+        out.write_records([*records(), photo("e.tif", card())])
     build(dataset)
     path = Path(sample_of(copy, "e.tif").filepath)
     (dataset.images / "e.tif").unlink()
@@ -267,8 +267,8 @@ def test_only_what_changed_is_written_again(dataset, copy):
     assert [tick.total for tick in ticks if tick.task == "updating images"] == [1, 1]
     after = dict(zip(*copy.values(["file_name", "ground_truth.detections.id"]), strict=True))
     assert [name for name in before if before[name] != after[name]] == ["a/back.jpg"]
-    with dataset.lock("a test"):
-        dataset.write_records([each for each in records() if each.file_name != "c.jpg"])
+    with dataset.writing("a test") as out:
+        out.write_records([each for each in records() if each.file_name != "c.jpg"])
     assert "c.jpg" not in build(dataset).values("file_name")
 
 

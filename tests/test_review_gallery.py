@@ -107,7 +107,8 @@ def dataset(tmp_path):
     rng = np.random.default_rng(1)
     for name in ("a.png", "b.png", "c.png"):
         write_image(made.images / name, rng.integers(90, 110, (200, 200, 3)).astype(np.uint8))
-    made.write_records([photo(CARD), photo(CARD, name="b.png"), photo(name="c.png", labelled=False)])
+    with made.writing("a test") as out:
+        out.write_records([photo(CARD), photo(CARD, name="b.png"), photo(name="c.png", labelled=False)])
     guesses = {
         "a.png": [seen(21, 20, 100, 140)],
         "b.png": [seen(100, 100, 60, 60)],

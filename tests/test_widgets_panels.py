@@ -201,7 +201,7 @@ def test_bad_lines_stand_in_the_panel_with_file_line_and_reason(place, yolo, tmp
 def test_a_second_writer_is_told_who_writes(filled, yolo):
     panel = dataset_panel(filled, inline=True)
     panel.controls["path"].value, panel.controls["name"].value = str(yolo), "attic"
-    with Workspace(filled).dataset("attic").lock("adding 5 images"):
+    with Workspace(filled).dataset("attic").writing("adding 5 images"):
         panel.controls["add"].click()
         with pytest.raises(DataError):
             panel.model.jobs.wait(60)

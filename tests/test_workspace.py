@@ -95,6 +95,8 @@ def test_originals_are_never_touched_and_links_refer_to_them(ws, tmp_path):
     shutil.rmtree(source / "images")
     with pytest.raises(DataError, match="6 images are missing"):
         linked.fingerprint()
+    linked = Workspace(ws.path).dataset("linked")  # as another process sees it
+    assert linked.coverage().annotations == 5
     assert validate(linked).verdict == "stop"
     yolo_folder(tmp_path / "elsewhere", 6)
     linked.add(tmp_path / "elsewhere", link=True)
@@ -265,7 +267,7 @@ def test_kill_minus_nine_in_an_import_leaves_a_dataset_that_goes_on(ws, tmp_path
 
 
 def test_a_second_writer_is_refused_while_reading_goes_on(cards, tmp_path):
-    with cards.lock("adding images"):
+    with cards.writing("adding images"):
         with pytest.raises(DataError, match="is adding images here"):
             cards.add(tmp_path / "source")
         assert cards.coverage().images == 20
