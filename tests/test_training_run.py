@@ -284,3 +284,19 @@ def test_the_smoke_profile_is_short(tmp_path):
     assert run.ticks()[-1]["done"] == 8
     assert math.isfinite(run.ticks()[-1]["metrics"]["val_ap"])
     assert time.process_time() - begun < 60
+
+
+def test_a_resumed_run_counts_the_time_already_used(dataset):
+    def stop(tick):
+        if tick.metrics.get("loss") and time.process_time() - begun > 8:
+            raise Cancelled
+
+    runs, begun = [], time.process_time()
+    with pytest.raises(Cancelled):
+        config = TrainConfig(**TINY, budget="16 cpu s")
+        training.train(dataset, config=config, name="halved", report=stop, started=runs.append)
+    training.resume(runs[0])
+    assert time.process_time() - begun < 16 * 1.2
+    assert runs[0].state() == "done"
+    seconds = [tick["metrics"]["cpu_seconds"] for tick in runs[0].ticks()]
+    assert seconds == sorted(seconds)

