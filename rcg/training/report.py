@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rcg.training.evaluation import Metrics
 
 _TILE, _COLUMNS, _SHOWN = 320, 4, 12
+_ROOM = 50  # pixels across from which a box carries its name
 _SURE = 0.5  # predictions below it are not drawn
 _GROUND_TRUTH, _PREDICTION = (40, 200, 80), (255, 120, 0)
 
@@ -176,7 +177,8 @@ def _tile(record: ImageRecord, guesses: Sequence[Annotation], folder: Path) -> P
         if (each.score or 0.0) >= _SURE:
             left, top, right, bottom = _scaled(each, factor)
             _dashed(pen, left, top, right, bottom)
-            pen.text((left + 3, top + 2), f"{each.label} {each.score:.2f}", fill=_PREDICTION)
+            if right - left > _ROOM:  # the names of small ones would cover each other
+                pen.text((left + 3, top + 2), f"{each.label} {each.score:.2f}", fill=_PREDICTION)
     return np.asarray(picture, dtype=np.uint8)
 
 
