@@ -199,9 +199,18 @@ class Lock:
 
     def holder(self) -> dict[str, Any] | None:
         """Who holds the lock (pid, host, started, doing), or None."""
+        return self._living(self._content())
+
+    def _content(self) -> bytes:
         try:
-            record = orjson.loads(self.path.read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _living(self, content: bytes) -> dict[str, Any] | None:
+        try:
+            record = orjson.loads(content)
+        except orjson.JSONDecodeError:
             return None
         if record["host"] == socket.gethostname() and not same_process(record["pid"], record["started"]):
             return None
@@ -228,15 +237,22 @@ class Lock:
             try:
                 os.link(beside, self.path)  # fails if the name exists, and appears with its content: no gap to race in
             except FileExistsError:
-                if holder := self.holder():
+                seen = self._content()
+                if holder := self._living(seen):
                     raise self._refusal(holder) from None
-                stale = Path(f"{beside}.stale")
-                with contextlib.suppress(FileNotFoundError):
-                    self.path.rename(stale)
-                    stale.unlink()
+                self._remove(seen, Path(f"{beside}.stale"))
             else:
                 return
         raise DataError("the lock is taken again and again", where=self.path, fix="repeat the command")
+
+    def _remove(self, seen: bytes, aside: Path) -> None:
+        """Take a dead process's lock away; one that somebody else has set since then is put back."""
+        with contextlib.suppress(FileNotFoundError):
+            self.path.rename(aside)
+            if aside.read_bytes() != seen:
+                with contextlib.suppress(FileExistsError):
+                    os.link(aside, self.path)
+            aside.unlink()
 
     def _refusal(self, holder: dict[str, Any]) -> DataError:
         who = f"process {holder['pid']} on {holder['host']}"

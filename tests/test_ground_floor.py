@@ -4,9 +4,9 @@ import io
 import multiprocessing
 import os
 import pickle
+import socket
 import subprocess
 import sys
-import time
 
 import numpy as np
 import psutil
@@ -166,8 +166,6 @@ def test_the_lock_of_a_dead_or_reused_process_is_taken_over(tmp_path):
     path = tmp_path / "lock"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    import socket
-
     write_json(path, {"pid": dead.pid, "host": socket.gethostname(), "started": 1.0, "doing": "x"})
     with Lock(path, doing="y"):
         pass
@@ -179,24 +177,39 @@ def test_the_lock_of_a_dead_or_reused_process_is_taken_over(tmp_path):
         pass
 
 
-def _try_lock(path, results):
+def _try_lock(path, results, tried, begin):
+    begin.wait()
     try:
         with Lock(path, doing="racing"):
-            time.sleep(0.3)
             results.put(1)
+            tried.release()
+            for _ in range(RACERS):  # hold it until all have tried
+                tried.acquire()
+            for _ in range(RACERS):
+                tried.release()
     except DataError:
         results.put(0)
+        tried.release()
 
 
-def test_only_one_of_many_processes_gets_the_lock(tmp_path):
+RACERS = 6
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_only_one_of_many_processes_gets_the_lock(tmp_path, stale):
+    path = tmp_path / "lock"
+    if stale:
+        write_json(path, {"pid": os.getpid(), "host": socket.gethostname(), "started": 1.0, "doing": "x"})
     context = multiprocessing.get_context("fork")
-    results = context.Queue()
-    racers = [context.Process(target=_try_lock, args=(tmp_path / "lock", results)) for _ in range(6)]
+    results, tried, begin = context.Queue(), context.Semaphore(0), context.Event()
+    racers = [context.Process(target=_try_lock, args=(path, results, tried, begin)) for _ in range(RACERS)]
     for each in racers:
         each.start()
+    begin.set()
+    got = [results.get(timeout=60) for _ in racers]
     for each in racers:
-        each.join()
-    assert sum(results.get() for _ in racers) == 1
+        each.join(timeout=60)
+    assert sum(got) == 1
 
 
 def test_a_pid_is_trusted_only_with_its_start_time():
