@@ -414,3 +414,12 @@ def test_annotations_keep_the_order_of_the_file(tmp_path):
         assert lefts == sorted(lefts)
         assert len(lefts) == 200
     assert not bad
+
+
+def test_refused_annotations_alone_are_no_background(tmp_path):
+    images = [{"id": number, "file_name": f"{number}.jpg", "width": 200, "height": 100} for number in (1, 2, 3)]
+    annotations = [{"image_id": 1}, {"image_id": 2, "bbox": [10, 10, 0, 5]}]
+    bad = []
+    opened = open_annotations(coco(tmp_path / "set.json", images=images, annotations=annotations))
+    assert [each.labelled for each in opened.records(bad.append)] == [True, False, True]
+    assert len(bad) == 1

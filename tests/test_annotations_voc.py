@@ -194,3 +194,16 @@ def test_predictions_from_voc_need_scores(tmp_path):
     done = convert(tmp_path, tmp_path / "out.json", stage="predictions")
     assert [each["score"] for each in read(tmp_path / "out.json")["annotations"]] == [0.5]
     assert [each["file"] for each in quarantined(done)] == ["b.xml"]
+
+
+def test_a_broken_file_is_no_background(tmp_path):
+    for name in "abcd":
+        image(tmp_path / f"{name}.jpg")
+    text(tmp_path / "a.xml", voc_xml([BOX]))
+    text(tmp_path / "b.xml", voc_xml([BOX])[:150])
+    text(tmp_path / "c.xml", voc_xml([("queen", 5, 5, 5, 5)]))
+    text(tmp_path / "d.xml", voc_xml([]))
+    opened, found, bad = records(tmp_path)
+    assert [each.labelled for each in found] == [True, False, False, True]
+    assert [each.file for each in bad] == ["b.xml", "c.xml"]
+    assert any("no label could be read, kept as not labelled: 2, first b.xml" in note for note in opened.notes.lines())

@@ -453,3 +453,10 @@ def test_the_outline_of_a_label_with_keypoints_is_a_declared_loss(tmp_path):
     with YoloWriter(tmp_path / "out", LabelSet(("card",), keypoints=("tip",)), images=tmp_path) as out:
         lost = out.add(ImageRecord(file_name="a.jpg", width=10, height=10, annotations=(both,)))
     assert [(each.what, each.count) for each in lost] == [("polygons", 1)]
+
+
+def test_refused_lines_alone_are_no_background(tmp_path):
+    good = "0 0.5 0.5 0.2 0.4\n"
+    yolo(tmp_path / "set", {"a.jpg": "garbage\n", "b.jpg": "\n", "c.jpg": good + "garbage\n", "d.jpg": None})
+    _, found, _ = records(tmp_path / "set")
+    assert [each.labelled for each in found] == [False, True, True, False]

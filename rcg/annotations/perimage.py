@@ -11,7 +11,7 @@ from typing import Generic, TypeVar, cast
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable
 from rcg.annotations.parallel import ordered_map
 from rcg.annotations.place import Pairs, image_size
-from rcg.annotations.source import CLIPPED, OTHER_KIND, Bad, BadMeter, Notes, counted, no_scores
+from rcg.annotations.source import ALL_REFUSED, CLIPPED, OTHER_KIND, Bad, BadMeter, Notes, counted, no_scores
 from rcg.errors import DataError
 from rcg.images import Size
 from rcg.progress import Report, silent
@@ -118,12 +118,15 @@ class PerImageReader(ABC, Generic[Content, Entry]):
         refused: list[tuple[BadLine, Unusable]] = []
         if item.label is not None:
             found, refused = self._labels(item.label, size, note)
+        labelled = item.label is not None and not (refused and not found)  # what cannot be read is no background
+        if item.label is not None and not labelled:
+            note(ALL_REFUSED, self.root_shown + item.label)
         record = ImageRecord(
             file_name=item.name,
             width=size.width,
             height=size.height,
             annotations=tuple(found),
-            labelled=item.label is not None,
+            labelled=labelled,
             split=item.split,
         )
         return Outcome(

@@ -19,6 +19,7 @@ Result = TypeVar("Result")
 
 TASK = "reading labels"
 
+ALL_REFUSED = "images of which no label could be read, kept as not labelled"
 CLIPPED = "labels clipped to the image"
 OTHER_KIND = "images whose name claims another kind"
 OTHER_SIZE = "images with another size than the label file says; the image's own counts"

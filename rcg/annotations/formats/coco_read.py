@@ -10,7 +10,7 @@ from rcg.annotations.checks import NoOutline, NoScore, Unusable, box_inside, rin
 from rcg.annotations.formats.coco_index import Image, Index, Span, id_key
 from rcg.annotations.jsonscan import JsonFile
 from rcg.annotations.place import Place, image_size
-from rcg.annotations.source import CLIPPED, OTHER_KIND, OTHER_SIZE, Bad, Notes
+from rcg.annotations.source import ALL_REFUSED, CLIPPED, OTHER_KIND, OTHER_SIZE, Bad, Notes
 from rcg.errors import DataError
 from rcg.geometry import bounds, polygon_area
 from rcg.images import Size
@@ -75,7 +75,8 @@ class Reader:
                 bad(self.bad_line(span, f"its image {row.name} cannot be read; copy or export it again"))
             return None
         found = []
-        for span in self._spans(row):
+        spans = self._spans(row)
+        for span in spans:
             value = self.files[span.part].value(span.begin, span.end)
             try:
                 found.append(self._annotation(value, span.part, size, notes))
@@ -83,12 +84,14 @@ class Reader:
                 self.unscored += isinstance(error, NoScore)
                 bad(self.bad_line(span, str(error)))
         self.found += len(found)
+        if refused := bool(spans) and not found:  # what cannot be read is no background
+            notes.add(ALL_REFUSED, row.name)
         return ImageRecord(
             file_name=row.name,
             width=size.width,
             height=size.height,
             annotations=tuple(found),
-            labelled=row.image.labelled or bool(found),
+            labelled=bool(found) or (row.image.labelled and not refused),
             image_id=row.image_id,
             card=row.image.card,
             split=row.split,
