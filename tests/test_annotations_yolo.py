@@ -460,3 +460,77 @@ def test_refused_lines_alone_are_no_background(tmp_path):
     yolo(tmp_path / "set", {"a.jpg": "garbage\n", "b.jpg": "\n", "c.jpg": good + "garbage\n", "d.jpg": None})
     _, found, _ = records(tmp_path / "set")
     assert [each.labelled for each in found] == [False, True, True, False]
+
+
+def data_yaml_elsewhere(tmp_path, top):
+    """A folder with nothing but a data.yaml, whose set is in another."""
+    yolo(tmp_path / "set", {"one/a.jpg": "0 0.5 0.5 0.2 0.4", "two/a.jpg": "1 0.5 0.5 0.2 0.4"}, classes=None)
+    return text(
+        tmp_path / "lists/data.yaml", f"path: {top}\ntrain: images/one\nval: images/two\nnames: [card, scratch]\n"
+    )
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_data_yaml_whose_set_is_elsewhere(tmp_path, absolute, folder):
+    path = data_yaml_elsewhere(tmp_path, tmp_path / "set" if absolute else "../set")
+    opened, found, bad = records(path.parent if folder else path)
+    assert [(each.split, [label.label for label in each.annotations]) for each in found] == [
+        ("train", ["card"]), ("val", ["scratch"])
+    ]  # fmt: skip
+    assert (opened.labels.names, bad, opened.notes.lines()) == (("card", "scratch"), [], ())
+
+
+def test_a_data_yaml_that_names_the_images_folder_finds_the_labels_beside_it(tmp_path):
+    path = data_yaml_elsewhere(tmp_path, "../set/images")
+    _, found, bad = records(path)
+    assert [(each.file_name, len(each.annotations)) for each in found] == [("one/a.jpg", 1), ("two/a.jpg", 1)]
+    assert not bad
+
+
+def two_lots(tmp_path, names=("lot1/a.jpg", "lot2/a.jpg", "lot2/b.jpg")):
+    yolo(tmp_path / "set", dict.fromkeys(names, "0 0.5 0.5 0.2 0.4"), classes=None)
+    return tmp_path / "set"
+
+
+def splits(source):
+    opened, found, bad = records(source)
+    assert not bad
+    return {each.file_name: each.split for each in found}, opened.notes.lines()
+
+
+@pytest.mark.parametrize("top", ["", "./", "C:\\data\\set\\", "/elsewhere/set/", "absolute"])
+def test_lists_of_any_name_with_equal_names_in_two_folders(tmp_path, top):
+    top = f"{tmp_path / 'set'}/" if top == "absolute" else top
+    folder = two_lots(tmp_path)
+    text(folder / "data.yaml", "train: mytrain.txt\nval: lists/other.txt\nnames: [card]\n")
+    text(folder / "mytrain.txt", f"{top}images/lot1/a.jpg\n")
+    text(folder / "lists/other.txt", f"{top}images/lot2/a.jpg\n{top}images/gone/a.jpg\n")
+    for source in (folder, folder / "data.yaml"):
+        found, notes = splits(source)
+        assert found == {"lot1/a.jpg": "train", "lot2/a.jpg": "val", "lot2/b.jpg": None}
+        assert notes == ("the set names splits, but 1 of 3 images are in none of them",)
+
+
+def test_usual_lists_go_by_path_and_by_a_name_that_is_there_once(tmp_path):
+    folder = two_lots(tmp_path)
+    text(folder / "classes.txt", "card\n")
+    text(folder / "train.txt", "lot1/a.jpg\nother/b.jpg\n")
+    text(folder / "val.txt", "lot2/a.jpg\n")
+    assert splits(folder) == ({"lot1/a.jpg": "train", "lot2/a.jpg": "val", "lot2/b.jpg": "train"}, ())
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_folders_count_from_the_path_of_the_data_yaml(tmp_path, absolute):
+    folder = two_lots(tmp_path)
+    top = f"{folder}/images/" if absolute else ""
+    said = f"path: ./images\ntrain: [{top}lot1]\nval: {top}lot2\nnames: [card]\n"
+    text(folder / "data.yaml", said)
+    assert splits(folder) == ({"lot1/a.jpg": "train", "lot2/a.jpg": "val", "lot2/b.jpg": "val"}, ())
+
+
+def test_a_set_without_splits_is_not_blamed_for_it(tmp_path):
+    folder = two_lots(tmp_path)
+    text(folder / "data.yaml", "train: .\nval: .\nnames: [card]\n")
+    found, notes = splits(folder)
+    assert (set(found.values()), notes) == ({None}, ())

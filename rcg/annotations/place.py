@@ -117,10 +117,20 @@ class Place:
                 found.setdefault(os.path.splitext(name)[1].lower(), []).append(prefix + name)  # noqa: PTH122
         return {ending: tuple(sorted(names)) for ending, names in found.items()}
 
-    def with_images(self, folder: Path) -> Place:
-        """The same place with its images in `folder`, if there are any and it has none of its own."""
+    def with_images(self, folder: Path, *, with_labels: bool) -> Place:
+        """The same place with its images in `folder`, if there are any and it has none of its own.
+
+        Args:
+            folder: Where the images are.
+            with_labels: Whether the labels are looked for there too, unless the caller said where they are.
+        """
         if self._images is not None or _has_image(self.root) or not folder.is_dir() or not _has_image(folder):
             return self
+        if with_labels and not self._labels_named:
+            other = Place(folder, ignore=self.ignore)
+            other = other if other.files.get(".txt") else other.opposite() or other
+            other.source, other.file = self.source, self.file
+            return other
         other = Place(self.source, images=folder, labels=self.root if self._labels_named else None, ignore=self.ignore)
         other.file, other.root = self.file, self.root
         return other

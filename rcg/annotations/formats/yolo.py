@@ -10,23 +10,23 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, ring_inside, score_of
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
+from rcg.annotations.formats.yolo_splits import LISTS, Splits
 from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource
 from rcg.annotations.place import Place
 from rcg.annotations.source import Reading, counted
-from rcg.annotations.split import split_of_path
-from rcg.errors import DataError
+from rcg.errors import DataError, FormatError
 from rcg.files import explain
 from rcg.geometry import bounds, polygon_area
-from rcg.images import Size, is_image_name
+from rcg.images import Size
 from rcg.types import Annotation, Box, Keypoints, LabelSet
 
-_LISTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "trainval": None}
-_NO_LABELS = frozenset({"classes", "_classes", "predefined_classes", "labelmap", "labels", *_LISTS})
+_NO_LABELS = frozenset({"classes", "_classes", "predefined_classes", "labelmap", "labels", *LISTS})
 _Line = tuple[int, str]
 _MOST_SCANNED = 10_000  # class numbers above it are slips where no class file says otherwise
 
@@ -44,6 +44,17 @@ def recognise(place: Place) -> str | None:
             return f"{name} holds lines of a class number and fractions"
     if texts and place.has_images and place.pairs(texts).label_of and find_classes(place, None) is not None:
         return f"{len(texts):,} .txt files are called as images are, and there is a class file"
+    return _elsewhere(place) if not texts and not place.has_images else None
+
+
+def _elsewhere(place: Place) -> str | None:
+    """Why a folder without images and labels is a YOLO set all the same: its data.yaml says where they are."""
+    if not any(place.files.get(ending) for ending in (".yaml", ".yml")):
+        return None
+    with suppress(FormatError, DataError):  # a YAML file of another kind
+        found = find_classes(place, None)
+        if found is not None and found.folder is not None and _where_it_says(place, found.folder) is not place:
+            return f"{place.shown(found.origin)} says that the set is in {found.folder}"
     return None
 
 
@@ -82,7 +93,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
     """
     given = find_classes(place, reading.classes)
     if given is not None and given.folder is not None:
-        place = place.with_images(given.folder)
+        place = _where_it_says(place, given.folder)
     names = place.image_names
     found = place.pairs(place.files.get(".txt", ()))
     strays = {name for name in found.orphans if _reserved(name) or not _is_label(place.root / name)}
@@ -91,13 +102,14 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
         fix = "name the folder of the label files (labels=DIR, --labels DIR)"
         raise DataError(f"no YOLO label file is here, only {counted(len(names), 'image')}", where=place.root, fix=fix)
     classes = given or _counted(place, sorted({*found.label_of.values(), *orphans}))
-    splits = _Splits(place, classes)
+    splits = Splits(place, classes)
+    items = [Item(name, found.label_of.get(name), splits.of(name)) for name in names]
     source = PerImageSource(
         format="yolo",
         reason=f"{reading.reason}; class names: {place.shown(classes.origin)}",
         images=place.images,
         labels=LabelSet(classes.names, keypoints=_keypoint_names(classes)),
-        items=[Item(name, found.label_of.get(name), splits.of(name)) for name in names],
+        items=items,
         read=YoloReader(
             images=place.images,
             images_shown=place.prefix(place.images),
@@ -112,10 +124,21 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
     source.note_pairs(found)
     if given is None and classes.names:
         source.notes.say(f"there is no class file, so the classes are called {classes.names[0]} to {classes.names[-1]}")
-    for name in sorted(strays):
+    without = sum(item.split is None for item in items)
+    if splits.named and without:
+        source.notes.say(f"the set names splits, but {without:,} of {counted(len(items), 'image')} are in none of them")
+    for name in sorted(strays - splits.lists):
         if not _reserved(name):
             source.notes.add("text files that are no labels, passed over", name)
     return source
+
+
+def _where_it_says(place: Place, folder: Path) -> Place:
+    """The place with the images in the folder that data.yaml names; the labels are there too if here is none."""
+    texts = place.files.get(".txt", ())
+    return place.with_images(
+        folder, with_labels=all(_reserved(name) or not _is_label(place.root / name) for name in texts)
+    )
 
 
 def _is_label(path: Path) -> bool:
@@ -136,34 +159,6 @@ def _counted(place: Place, labels: list[str]) -> ClassFile:
                 number = int(float(line.split(None, 1)[0]))
                 top = max(top, number) if number <= _MOST_SCANNED else top
     return ClassFile(names=tuple(f"class_{number}" for number in range(top + 1)), origin="made up from their numbers")
-
-
-class _Splits:
-    """The split that a set's own files put an image in: folders of data.yaml, lists like train.txt, folder names."""
-
-    def __init__(self, place: Place, classes: ClassFile) -> None:
-        self._inside = os.path.relpath(place.images, place.root).replace(os.sep, "/")
-        self._folders = {
-            folder.replace("\\", "/").strip("./"): split for folder, split in classes.splits.items() if split
-        }
-        self._listed: dict[str, str] = {}
-        for name in place.files.get(".txt", ()):
-            split = _LISTS.get(os.path.splitext(name.rpartition("/")[2])[0].lower())  # noqa: PTH122 - as above
-            if split is not None and not name.startswith("ImageSets/"):
-                self._add_list(place.root / name, split)
-
-    def _add_list(self, path: Path, split: str) -> None:
-        for line in read_text(path).splitlines():
-            name = line.strip().replace("\\", "/").rpartition("/")[2]
-            if is_image_name(name):
-                self._listed[name] = split if self._listed.get(name, split) == split else ""
-
-    def of(self, name: str) -> str | None:
-        full = name if self._inside in (".", "..") else f"{self._inside}/{name}"
-        for folder, split in self._folders.items():
-            if folder and full.startswith(f"{folder}/"):
-                return split
-        return self._listed.get(name.rpartition("/")[2]) or split_of_path(name)
 
 
 @dataclass(frozen=True, kw_only=True)
