@@ -16,7 +16,7 @@ import typer
 
 from rcg import jobs
 from rcg.errors import Cancelled, ConfigError, RcgError
-from rcg.progress import Report, bar, lines, tee
+from rcg.progress import Report, bar, counted, lines, tee
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="RCG, the open workbench for grading trading cards.")
 dataset_app = typer.Typer(no_args_is_help=True, help="Create datasets, add images and labels, look at them.")
@@ -52,10 +52,12 @@ def main() -> None:
         code = app(standalone_mode=False) or 0
         if code == _INTERRUPTED:  # typer has swallowed a KeyboardInterrupt
             raise KeyboardInterrupt  # noqa: TRY301
-    except (Cancelled, KeyboardInterrupt, typer.Abort) as stop:
+    except Cancelled as stop:
         state, code = "cancelled", 2
-        what = stop.what if isinstance(stop, Cancelled) else "stopped"
-        error = Cancelled(what, fix="repeat the command to go on; what was done so far is kept")
+        error = stop if stop.fix else Cancelled(stop.what, where=stop.where, fix=_after_stop())
+    except (KeyboardInterrupt, typer.Abort):
+        state, code = "cancelled", 2
+        error = Cancelled("stopped", fix=_after_stop())
     except RcgError as caught:
         state, error, code = "failed", caught, 2
     except Exception as caught:  # noqa: BLE001 - the last resort: told as our bug, with the traceback
@@ -73,6 +75,12 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _after_stop() -> str:
+    if sys.argv[1:3] == ["dataset", "add"]:
+        return "repeat the command to go on; what was added so far is kept"
+    return "repeat the command; what stood there before is untouched"
+
+
 def _is_usage(error: Exception) -> bool:
     # Typer may carry its own copy of click, so the base of its usage errors is told by name.
     return any(kind.__name__ == "ClickException" for kind in type(error).__mro__)
@@ -80,7 +88,8 @@ def _is_usage(error: Exception) -> bool:
 
 def _usage(error: Any) -> RcgError | None:
     message = str(error.format_message())  # empty where the verb was left out: then the help was printed
-    return ConfigError(message, fix="rcg --help lists the verbs and options") if message else None
+    path = getattr(getattr(error, "ctx", None), "command_path", "") or "rcg"
+    return ConfigError(message, fix=f"{path} --help lists what it takes") if message else None
 
 
 def _bug(error: Exception) -> RcgError:
@@ -247,7 +256,8 @@ def dataset_add(
             report=_report(),
         )
     )
-    text = [f"{done.images:,} images ({done.new:,} new), {done.annotations:,} annotations from {done.format}"]
+    brought = f"{counted(done.images, 'image')} ({done.new:,} new), {counted(done.annotations, 'annotation')}"
+    text = [f"{brought} from {done.format}"]
     text += [f"left out: {done.dropped:,}, listed in {done.quarantine}"] if done.dropped else []
     _done("\n".join([*text, *done.notes]), **asdict(done))
 
@@ -256,11 +266,18 @@ def dataset_add(
 def dataset_list(workspace: Place = None, json: AsJson = False) -> None:
     """List the datasets."""
     ws = _workspace(workspace)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    told: list[str] = []
     for each in ws.datasets():
-        have = each.coverage()
-        rows.append({"name": each.name, "type": each.type.name, "images": have.images, "labelled": have.labelled})
-    text = "\n".join(f"{r['name']:24} {r['type']:20} {r['images']:,} images, {r['labelled']:,} labelled" for r in rows)
+        try:
+            have, kind = each.coverage(), each.type.name
+        except RcgError as error:  # one that is broken does not hide the others
+            rows.append({"name": each.name, "error": error.what})
+            told.append(f"{each.name:24} {error}")
+            continue
+        rows.append({"name": each.name, "type": kind, "images": have.images, "labelled": have.labelled})
+        told.append(f"{each.name:24} {kind:20} {counted(have.images, 'image')}, {have.labelled:,} labelled")
+    text = "\n".join(told)
     _done(text or "no datasets yet; make one: rcg dataset create NAME --type custom", datasets=rows)
 
 
@@ -279,6 +296,8 @@ def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = Fals
     ]
     rows += [f"  predictions {each}: {count:,} annotations" for each, count in have.predictions.items()]
     rows += [f"  corrections: {have.corrections:,}"] if have.corrections else []
+    if unfinished := config.get("unfinished"):
+        rows.append(f"  an import was not finished; repeat it: rcg dataset add {name} --images {unfinished}")
     rows += [f"  from {s['path']} ({s['format']}, {s['stage']}, {s['images']:,} images)" for s in config["sources"]]
     _done("\n".join(rows), name=name, type=found.type.name, coverage=have, config=config)
 
@@ -297,21 +316,26 @@ def train(
 ) -> None:
     """Train a detector on a dataset, or go on with a run."""
     ws = _workspace(workspace)
+    if resume and (dataset or settings or architecture or config or name):
+        what = "a run goes on as it began: a dataset or settings beside --resume would be ignored"
+        raise ConfigError(what, fix=f"rcg train --resume {resume}, or a new run without --resume")
+    if not resume and not dataset:
+        raise ConfigError("there is nothing to train on", fix="name a dataset, or --resume RUN")
     if detach:
+        _ = ws.run(resume) if resume else ws.dataset(dataset or "")  # a name that is wrong is told here, not in a log
         arguments = [each for each in sys.argv[1:] if each not in ("--detach", "--json")]
         job = jobs.start(ws.path, _without_workspace(arguments), title=f"training {dataset or resume}")
-        _done(f"training in process of its own; its folder is {job.folder}", job=job.id, folder=job.folder)
+        text = f"training in a process of its own; log: {job.folder}/log.txt; to stop it: touch {job.folder}/cancel"
+        _done(text, job=job.id, folder=job.folder)
         return
     from rcg import training
 
     if resume:
         run = training.resume(ws.run(resume), report=_noted_report(ws.run(resume).name))
-    elif dataset:
+    else:
         wanted = training.TrainConfig.parse(settings or (), file=config, architecture=architecture)
         started: Callable[[Any], None] = _note_run
-        run = training.train(ws.dataset(dataset), config=wanted, name=name, report=_report(), started=started)
-    else:
-        raise ConfigError("there is nothing to train on", fix="name a dataset, or --resume RUN")
+        run = training.train(ws.dataset(dataset or ""), config=wanted, name=name, report=_report(), started=started)
     _done(f"{run.name}: {run.state()}; next: rcg evaluate {run.name}", run=run.name, state=run.state(), path=run.path)
 
 
@@ -327,6 +351,7 @@ def _without_workspace(arguments: list[str]) -> list[str]:
 
 
 def _note_run(run: Any) -> None:
+    print(f"run {run.name}; Ctrl-C stops it, rcg train --resume {run.name} goes on", file=sys.stderr)
     if (job := jobs.current()) is not None:
         job.note(run=run.name)
 
@@ -377,8 +402,10 @@ def predict(
         done.write(target)
     boxes = sum(len(record.annotations) for record in done.records)
     place = target or stored
-    text = f"{boxes:,} boxes on {len(done.records):,} images; in {place}"
-    _done(text, run=found.name, images=len(done.records), annotations=boxes, path=place)
+    text = [f"{counted(boxes, 'box', 'boxes')} on {counted(len(done.records), 'image')}; in {place}"]
+    text += [f"not read: {each.file}: {each.reason}" for each in done.unreadable]
+    facts = {"images": len(done.records), "annotations": boxes, "path": place, "unreadable": done.unreadable}
+    _done("\n".join(text), run=found.name, **facts)
 
 
 @runs_app.callback()

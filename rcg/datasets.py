@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,17 @@ if TYPE_CHECKING:
     from rcg.importing import Added
 
 GROUND_TRUTH, PREDICTIONS = "ground_truth", "predictions"
+
+
+def check_name(name: str, what: str) -> None:
+    """Refuse a name that cannot be a file's or folder's name of its own, such as "../x".
+
+    Raises:
+        ConfigError: If it holds other characters than letters, digits, dots, dashes and underscores.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        fix = "use letters, digits, dots, dashes and underscores, such as vintage-2026"
+        raise ConfigError(f"{name!r} cannot be the name of {what}", fix=fix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +174,7 @@ class Dataset:
             raise ConfigError(f"there is no stage {stage!r}", fix=f"write {GROUND_TRUTH} or {PREDICTIONS}")
         if not name:
             raise ConfigError("several sets of predictions can stand side by side", fix="give this one a name")
+        check_name(name, "a set of predictions")
         return self.path / "labels" / "predictions" / f"{name}.json"
 
     def prediction_names(self) -> tuple[str, ...]:
@@ -197,7 +210,8 @@ class Dataset:
         known = self._parsed.get(str(file))
         if known is None or known[0] != key:
             bad: list[BadLine] = []
-            found = tuple(open_annotations(file, format="coco", images=self.images).records(bad.append))
+            source = open_annotations(file, format="coco", images=self.images, trusted=True)
+            found = tuple(source.records(bad.append))
             if bad:
                 where = f"{bad[0].file}, line {bad[0].line}" if bad[0].line else file
                 raise DataError(

@@ -34,6 +34,8 @@ def explain(error: OSError, path: str | Path) -> RcgError:
         fix = f"free some space ({free:,.1f} MB are left there) or name another place, then repeat the command"
         return RcgError("the disk is full; what stood there before is untouched", where=path, fix=fix)
     if error.errno in _READ_ONLY:
+        if Path(path).is_file() and not os.access(path, os.R_OK):
+            return RcgError("this file cannot be read: you have no permission", where=path, fix=f"chmod u+r {path}")
         return RcgError("this place cannot be written", where=path, fix="name a folder that you may write to")
     if isinstance(error, FileNotFoundError):
         return RcgError("there is no such file or folder", where=path, fix="check the path for typing errors")

@@ -7,6 +7,7 @@ there: images that are in the dataset already, byte for byte, are not added twic
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -165,7 +166,7 @@ def add(
     stage = stage.replace("-", "_")
     source: AnnotationSource | PlainImages
     if stage != GROUND_TRUTH:
-        name = name or Path(str(labels or images)).stem
+        name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", Path(str(labels or images)).stem).strip("-._")
     dataset.labels_file(stage, name)  # refuses an unknown stage before anything is read
     if images is None and labels is not None and dataset.labels_file().exists():
         source = open_annotations(labels, format=format, images=dataset.images, classes=classes, stage=stage)
@@ -183,31 +184,42 @@ class _Import:
         self.stage, self.name, self.link = stage, name, link
         self.bad = _Bad()
         self.known = {record.file_name: record for record in self.dataset.records(corrected=False)}
-        self.before = len(self.known)
         self.found: dict[str, ImageRecord] = {}
-        self.notes: Counter[str] = Counter()
 
     def run(self, report: Report) -> Added:
-        for half in self.dataset.images.rglob(".*.part"):  # what a killed import was copying
-            half.unlink()
+        for folder in (self.dataset.images, self.dataset.path / "labels"):
+            for half in folder.rglob(".*.part"):  # what a killed import was writing
+                half.unlink()
+        self.out.change(unfinished=str(self.source.images))
         try:
             for record in self.source.records(self.bad, report=report):
                 self._take(record)
-        finally:  # also on Cancelled or a full disk: what is in place is entered, so that nothing is lost
-            if self.found:
-                self.out.learn_classes(self.source.labels.names)
-                self._enter(report)
+        except (DataError, FormatError):  # the source as a whole is refused, however much of it was read
+            self._take_back()
+            raise
+        except BaseException:  # a stop or a full disk: what is in place is entered, so that nothing is lost
+            self._enter(silent)  # the sink would stop this too
+            raise
         if not self.found:
+            self.out.change(unfinished="")
             raise self._nothing()
+        self._enter(report)
         self.out.store_splits()  # only now: half of a source does not tell which splits it leaves out
         quarantine = self._quarantine()
         done = self._result(quarantine)
         self._remember(done)
         return done
 
+    def _take_back(self) -> None:
+        """Remove the images that this import brought; the labels were not touched yet."""
+        for name in self.found.keys() - self.known.keys():
+            (self.dataset.images / name).unlink(missing_ok=True)
+        self.out.change(unfinished="")
+
     def _take(self, record: ImageRecord) -> None:
         if record.width * record.height > max_pixels():
-            reason = f"the image has {record.width:,} x {record.height:,} pixels (scale it down, or set RCG_MAX_PIXELS)"
+            size = f"{record.width:,} x {record.height:,} pixels"
+            reason = f"the image has {size}, more than is decoded; scale it down, or set RCG_MAX_PIXELS"
             self.bad(BadLine(file=record.file_name, line=None, reason=reason))
             return
         original = self.source.images / record.file_name
@@ -221,7 +233,10 @@ class _Import:
 
     def _enter(self, report: Report) -> None:
         """Merge what was found into the labels of the stage, and the images into the ground truth."""
+        if not self.found:
+            return
         report(Tick(task="writing labels", done=0, total=1))
+        self.out.learn_classes(self.source.labels.names)
         if self.stage == GROUND_TRUTH:
             merged = {**self.known, **{key: _merged(self.known.get(key), each) for key, each in self.found.items()}}
         else:
@@ -271,10 +286,11 @@ class _Import:
             "format": done.format,
             "images": done.images,
             "annotations": done.annotations,
+            "dropped": done.dropped,
             "linked": self.link,
             "fingerprint": fingerprint(self.dataset.labels_file(self.stage, self.name)),
         }
-        self.out.change(sources=[*self.dataset.config()["sources"], origin])
+        self.out.change(sources=[*self.dataset.config()["sources"], origin], unfinished="")
         facts = {"images": done.images, "new": done.new, "annotations": done.annotations, "dropped": done.dropped}
         note(self.dataset.workspace, "images added", dataset=self.dataset.name, stage=self.stage, **facts)
 

@@ -137,6 +137,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun.
+
+    Example:
+        >>> counted(1, "image"), counted(1200, "class", "classes")
+        ('1 image', '1,200 classes')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def describe(tick: Tick, meter: Meter) -> str:
     """One line that says it all: task, count, rate, remaining time, metrics, note."""
     count = f"{tick.done:,}" if tick.total is None else f"{tick.done:,}/{tick.total:,}"

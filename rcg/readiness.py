@@ -9,8 +9,9 @@ from pathlib import Path
 from rcg.annotations import open_annotations
 from rcg.corrections import apply_corrections
 from rcg.datasets import Coverage, Dataset
-from rcg.errors import DataError, RcgError
-from rcg.fingerprints import image_fingerprints
+from rcg.errors import RcgError
+from rcg.images import read_size
+from rcg.progress import counted
 from rcg.types import BadLine, ImageRecord
 
 GO, WARN, STOP = "go", "warn", "stop"
@@ -121,10 +122,7 @@ def _dataset_findings(dataset: Dataset, coverage: Coverage) -> Iterator[Finding]
     if not dataset.type.architectures:
         what = f"nothing in this version trains a dataset of type {dataset.type.name}"
         yield Finding(severity=STOP, what=what, fix="choose another type for labels with boxes, such as custom")
-    try:
-        image_fingerprints(dataset)
-    except DataError as error:
-        yield Finding(severity=STOP, what=error.what, fix=error.fix or "")
+    yield from _damaged(dataset)
     yield from _record_findings(dataset.records())
     for split in ("train", "val"):
         if not coverage.per_split[split]:
@@ -133,6 +131,7 @@ def _dataset_findings(dataset: Dataset, coverage: Coverage) -> Iterator[Finding]
     if not coverage.per_split["test"]:
         fix = "add photos of more cards, or raise test_share in rcg.toml"
         yield Finding(severity=WARN, what="no image is in the split 'test': nothing to evaluate on", fix=fix)
+    yield from _import_findings(dataset)
     schema = dataset.type.labels
     strange = tuple(label for label, count in coverage.per_label.items() if count and schema and label not in schema)
     if strange:
@@ -143,6 +142,34 @@ def _dataset_findings(dataset: Dataset, coverage: Coverage) -> Iterator[Finding]
         what = f"{len(stale)} corrections no longer fit the labels"
         names = tuple(f"{each.number} ({each.file_name})" for each in stale[:5])
         yield Finding(severity=WARN, what=what, fix="look at these images again, or undo them", records=names)
+
+
+def _import_findings(dataset: Dataset) -> Iterator[Finding]:
+    """What imports left out, and whether one was cut off."""
+    config = dataset.config()
+    if path := config.get("unfinished"):
+        fix = f"add it again, what is in place is not doubled: rcg dataset add {dataset.name} --images {path}"
+        yield Finding(severity=WARN, what=f"adding {path} was not finished", fix=fix)
+    latest = {(each["path"], each["stage"]): each for each in config["sources"]}
+    if dropped := sum(each.get("dropped", 0) for each in latest.values()):
+        file = dataset.path / "quarantine.jsonl"
+        what = f"{counted(dropped, 'line or file', 'lines or files')} could not be added"
+        yield Finding(severity=WARN, what=what, fix=f"see {file}, mend them and add the folder again")
+
+
+def _damaged(dataset: Dataset) -> Iterator[Finding]:
+    """Images that cannot be decoded any more, as their headers and ends tell."""
+    names, first = [], ""
+    for record in dataset.records(corrected=False):
+        try:
+            read_size(dataset.images / record.file_name)
+        except RcgError as error:
+            names.append(record.file_name)
+            first = first or error.what
+    if names:
+        what = f"{counted(len(names), 'image')} cannot be read: {first}"
+        fix = f"put good copies in their places below {dataset.images}, or train with unreadable=skip"
+        yield Finding(severity=STOP, what=what, fix=fix, records=tuple(names[:5]))
 
 
 def _record_findings(records: tuple[ImageRecord, ...]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import tomli_w
 
 from rcg import journal, runs
 from rcg.dataset_types import dataset_type
-from rcg.datasets import Dataset
+from rcg.datasets import Dataset, check_name
 from rcg.errors import ConfigError, DataError
 from rcg.files import write_text
 from rcg.runs import Run
@@ -39,11 +39,6 @@ class Workspace:
     def __repr__(self) -> str:
         return f"Workspace({str(self.path)!r})"
 
-    @property
-    def fiftyone_folder(self) -> Path:
-        """Where FiftyOne keeps its database and plugins."""
-        return self.path / "fiftyone"
-
     def create(
         self,
         name: str,
@@ -65,9 +60,7 @@ class Workspace:
             ConfigError: If the name or the type cannot be used.
             DataError: If there is a dataset of this name.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            fix = "use letters, digits, dots, dashes and underscores, such as vintage-2026"
-            raise ConfigError(f"{name!r} cannot be the name of a dataset", fix=fix)
+        check_name(name, "a dataset")
         kind = dataset_type(type)
         if card_pattern is not None:
             _check_pattern(card_pattern)
@@ -94,9 +87,9 @@ class Workspace:
         Raises:
             DataError: If there is none; it lists those that are there.
         """
-        folder = self.path / "datasets" / name
-        if name and (folder / "dataset.toml").exists():
-            return Dataset(folder)
+        for each in self.datasets():
+            if each.name == name:
+                return each
         known = ", ".join(each.name for each in self.datasets())
         fix = f"choose one of {known}" if known else f"make it: rcg dataset create {name or 'NAME'} --type custom"
         raise DataError(f"there is no dataset {name!r}", where=self.path / "datasets", fix=fix)

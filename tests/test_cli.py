@@ -72,6 +72,9 @@ def test_convert_prints_what_the_contract_names_and_keeps_bad_lines(tmp_path):
         (["train", "none"], "no dataset"),
         (["train"], "nothing to train on"),
         (["train", "none", "epohcs=3"], "write epochs"),
+        (["train", "none", "--detach"], "no dataset"),
+        (["train", "cards", "--resume", "x"], "would be ignored"),
+        (["train", "--resume", "x", "--name", "y"], "would be ignored"),
         (["evaluate", "none"], "no run"),
         (["predict", "none", "."], "no run"),
         (["runs", "show", "none"], "no run"),
@@ -98,6 +101,17 @@ def test_a_bug_of_ours_exits_with_1_and_shows_the_traceback(tmp_path):
     assert code == 1
     assert "Traceback" in text
     assert "bug" in told["error"]["fix"]
+
+
+def test_a_broken_dataset_does_not_hide_the_others(tmp_path):
+    home = tmp_path / "home"
+    for name in ("good", "broken"):
+        Workspace(home).create(name, type="custom")
+    (home / "datasets" / "broken" / "dataset.toml").write_text("type = ")
+    code, told, text, _ = rcg("dataset", "list", "--json", home=home)
+    assert code == 0
+    assert [row["name"] for row in told["datasets"]] == ["broken", "good"]
+    assert "cannot be read" in text
 
 
 def test_ctrl_c_stops_an_import_with_what_it_has(tmp_path):

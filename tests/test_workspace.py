@@ -363,3 +363,63 @@ def test_a_correction_that_another_builds_on_is_undone_last(cards):
     cards.undo(two.number)
     cards.undo(one.number)
     assert next(each for each in cards.records() if each.file_name == record.file_name) == record
+
+
+def test_one_damaged_image_is_named_and_does_not_close_the_dataset(cards, tmp_path):
+    name = cards.records()[0].file_name
+    (cards.images / name).write_bytes(b"")
+    again = Workspace(cards.workspace).dataset("cards")
+    assert again.coverage().images == 20
+    stop = validate(again)
+    assert stop.verdict == "stop"
+    assert any(name in finding.records for finding in stop.findings)
+    yolo_folder(tmp_path / "more", 3, start=50)
+    assert again.add(tmp_path / "more").new == 3
+
+
+@pytest.mark.parametrize("name", ["../ground_truth", "a/b", "..", " x"])
+def test_names_do_not_lead_out_of_their_folder(cards, tmp_path, name):
+    before = cards.labels_file().read_bytes()
+    with pytest.raises(ConfigError, match="cannot be the name"):
+        cards.write_predictions(name, [])
+    with pytest.raises(ConfigError, match="cannot be the name"):
+        cards.add(tmp_path / "source", stage="predictions", name=name)
+    with pytest.raises(RcgError):
+        Workspace(cards.workspace).dataset(name)
+    assert cards.labels_file().read_bytes() == before
+
+
+def test_an_import_that_is_refused_leaves_nothing(ws, tmp_path):
+    source = yolo_folder(tmp_path / "source", 6)
+    for file in (source / "labels").glob("*.txt"):
+        file.write_text("7 0.5 0.5 0.2 0.2\n")
+    made = ws.create("cards", type="custom")
+    with pytest.raises(DataError):
+        made.add(source)
+    assert made.coverage().images == 0
+    assert not list(made.images.rglob("*.jpg"))
+    with pytest.raises(DataError, match="no prediction has a score"):
+        made.add(yolo_folder(tmp_path / "unscored", 6), stage="predictions", name="mine")
+    assert made.coverage().images == 0
+    assert made.prediction_names() == ()
+
+
+def test_validate_tells_what_imports_left_out_or_left_undone(ws, tmp_path):
+    source = yolo_folder(tmp_path / "source", 20)
+    (source / "labels" / "card_000.txt").write_text("0 0.5 0.5 0.25 0.5\nnonsense\n")
+    made = ws.create("cards", type="custom")
+
+    def stop(tick):
+        if tick.done >= 20:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        made.add(source, report=stop)
+    assert any("was not finished" in each.what for each in validate(made).findings)
+    made.add(source)
+    found = validate(made)
+    assert [each.what for each in found.findings] == ["1 line or file could not be added"]
+    assert found.verdict == "warn"
+    (source / "labels" / "card_000.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+    made.add(source)
+    assert validate(made).verdict == "go"

@@ -12,9 +12,9 @@ from typing import Literal
 from rcg.annotations.formats import FORMATS, Format, format_named
 from rcg.annotations.place import Place
 from rcg.annotations.quarantine import Quarantine
-from rcg.annotations.source import AnnotationSource, Reading, counted
+from rcg.annotations.source import AnnotationSource, Reading
 from rcg.errors import ConfigError, DataError, FormatError
-from rcg.progress import Report, Tick, duration, silent
+from rcg.progress import Report, Tick, counted, duration, silent
 from rcg.types import BadLine, LabelSet
 
 LOOKING = "looking for images and labels"
@@ -74,6 +74,7 @@ def open_annotations(
     classes: str | Path | Sequence[str] | None = None,
     stage: str = "ground_truth",
     ignore: str | Path | None = None,
+    trusted: bool = False,
 ) -> AnnotationSource:
     """Open labels for reading, in whatever format they are.
 
@@ -85,6 +86,7 @@ def open_annotations(
         classes: A class file, or the class names in their order. For COCO results: the COCO file they belong to.
         stage: "ground_truth", or "predictions": then a label without a score is left out.
         ignore: A path below the source that is no part of it, such as a conversion's target.
+        trusted: Whether it is a COCO file that RCG wrote: sizes are taken from it and no image is opened.
 
     Raises:
         ConfigError: If the format or stage is unknown.
@@ -100,7 +102,8 @@ def open_annotations(
         chosen, reason, place = _recognised(place)
     else:
         chosen, reason = format_named(format), f"{format} was asked for"
-    return chosen.open(place, Reading(classes=classes, need_score=stage == "predictions", reason=reason))
+    need_score = stage == "predictions"
+    return chosen.open(place, Reading(classes=classes, need_score=need_score, reason=reason, trusted=trusted))
 
 
 def _recognised(place: Place) -> tuple[Format, str, Place]:

@@ -11,10 +11,10 @@ from typing import Generic, TypeVar, cast
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable
 from rcg.annotations.parallel import ordered_map
 from rcg.annotations.place import Pairs, image_size
-from rcg.annotations.source import ALL_REFUSED, CLIPPED, OTHER_KIND, Bad, BadMeter, Notes, counted, no_scores
+from rcg.annotations.source import ALL_REFUSED, CLIPPED, OTHER_KIND, Bad, BadMeter, Notes, no_scores
 from rcg.errors import DataError
 from rcg.images import Size
-from rcg.progress import Report, silent
+from rcg.progress import Report, counted, silent
 from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
 
 Content = TypeVar("Content")

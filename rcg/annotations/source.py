@@ -48,16 +48,6 @@ class Notes:
         return (*self._said, *counts)
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """A number with its noun.
-
-    Example:
-        >>> counted(1, "image"), counted(1200, "class", "classes")
-        ('1 image', '1,200 classes')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """How labels are to be read.
@@ -66,11 +56,13 @@ class Reading:
         classes: A class file or the class names, where the caller gave them.
         need_score: Whether a label without a score is left out (predictions).
         reason: Why the format was recognised.
+        trusted: Whether the file is RCG's own: sizes are taken from it and no image is opened (COCO only).
     """
 
     classes: str | Path | Sequence[str] | None = None
     need_score: bool = False
     reason: str = ""
+    trusted: bool = False
 
 
 class AnnotationSource(Protocol):

@@ -69,6 +69,12 @@ def figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def mark(run: Run, metrics: Metrics) -> str:
+    """What the files of an evaluation have in their names; nothing where it is on the run's own test cards."""
+    own = metrics.split == "test" and metrics.dataset == run.config()["dataset"]
+    return "" if own else f"_{metrics.dataset}_{metrics.split}"
+
+
 def evaluate(
     run: Run,
     dataset: Dataset | None = None,
@@ -78,7 +84,8 @@ def evaluate(
 ) -> Metrics:
     """Compare what the best checkpoint of a run finds with the labels of a split.
 
-    Writes metrics.json, report.md and predictions.png into the run's folder.
+    Writes metrics.json, report.md and predictions.png into the run's folder. Another split or another dataset than the
+    run's own test cards goes into files of its own, such as metrics_vintage_train.json.
 
     Args:
         run: The run.
@@ -117,7 +124,7 @@ def evaluate(
         cards=data.card_count(split),
         boxes=data.boxes(split),
     )
-    write_json(run.path / "metrics.json", asdict(metrics))
+    write_json(run.path / f"metrics{mark(run, metrics)}.json", asdict(metrics))
     picture = render_predictions(truth, found, data.images)
     write_report(run, metrics, data, picture)
     journal.note(

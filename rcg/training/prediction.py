@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from rcg.errors import DataError, RcgError, RunError
+from rcg.errors import ConfigError, DataError, RcgError, RunError
 from rcg.files import atomic, explain
 from rcg.images import Pixels, list_images, read_size
 from rcg.progress import Report, Tick, silent
@@ -169,9 +169,12 @@ def predict(
         `dataset.write_predictions(run.name, predictions.records)` stores those of a dataset.
 
     Raises:
+        ConfigError: If the score is not between 0 and 1.
         DataError: If there are no images.
         RunError: If the run has no checkpoint.
     """
+    if not 0 <= score <= 1:
+        raise ConfigError(f"the score {score:g} is not between 0 and 1", where="score", fix="write 0.05, say")
     unreadable: list[BadLine] = []
     folder, records = _records(run, images, unreadable)
     if not records:

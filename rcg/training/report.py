@@ -12,13 +12,13 @@ from rcg.files import read_json, write_bytes, write_text
 from rcg.images import Pixels, encode_image, read_image
 from rcg.progress import duration
 from rcg.runs import Run
+from rcg.training.evaluation import Metrics, mark
 from rcg.training.tasks import TrainingData
 from rcg.types import Annotation, ImageRecord
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
 
-    from rcg.training.evaluation import Metrics
 
 _TILE, _COLUMNS, _SHOWN = 320, 4, 12
 _ROOM = 50  # pixels across from which a box carries its name
@@ -27,10 +27,11 @@ _GROUND_TRUTH, _PREDICTION = (40, 200, 80), (255, 120, 0)
 
 
 def write_report(run: Run, metrics: Metrics, data: TrainingData, picture: bytes | None) -> None:
-    """Write report.md, and predictions.png where there is a picture."""
+    """Write report.md, and predictions.png where there is a picture, under names that tell split and dataset."""
+    name = mark(run, metrics)
     if picture is not None:
-        write_bytes(run.path / "predictions.png", picture)
-    write_text(run.path / "report.md", report_text(run, metrics, data))
+        write_bytes(run.path / f"predictions{name}.png", picture)
+    write_text(run.path / f"report{name}.md", report_text(run, metrics, data))
 
 
 def report_text(run: Run, metrics: Metrics, data: TrainingData) -> str:
@@ -73,7 +74,7 @@ def report_text(run: Run, metrics: Metrics, data: TrainingData) -> str:
         f"- weights at the start: {facts.get('weights', 'unknown')}",
         f"- {_time(run)}checkpoint {metrics.checkpoint}",
         "",
-        "`predictions.png` shows labels (green, solid) and predictions from a score of 0.5 (orange, dashed).",
+        f"`predictions{mark(run, metrics)}.png`: labels green and solid, predictions from 0.5 orange and dashed.",
         "",
     ]
     return "\n".join(lines)

@@ -162,6 +162,9 @@ def _work(run: Run, config: TrainConfig, data: TrainingData, report: Report) -> 
                 run.mark("failed", error=str(error))
                 _journal(run, config, data, "training failed", begun, error=error.what)
             raise
+        except KeyboardInterrupt:  # a second Ctrl-C: at once, from the last checkpoint it goes on
+            run.mark("stopped")
+            raise
         except BaseException as error:
             run.mark("failed", error=f"{type(error).__name__}: {error}")
             raise
@@ -204,7 +207,7 @@ def _journal(run: Run, config: TrainConfig, data: TrainingData, event: str, begu
 
 @contextmanager
 def stoppable(report: Report) -> Iterator[Report]:
-    """A sink that raises `Cancelled` after Ctrl-C, so that work stops between steps; a second Ctrl-C ends at once."""
+    """A sink that raises `Cancelled` after Ctrl-C or SIGTERM, between two steps; a second one ends the work at once."""
     if threading.current_thread() is not threading.main_thread():
         yield report
         return
@@ -219,10 +222,11 @@ def stoppable(report: Report) -> Iterator[Report]:
     def watched(tick: Tick) -> None:
         report(tick)
         if asked:
-            raise Cancelled("stopped by Ctrl-C")
+            raise Cancelled("stopped by a signal")
 
-    before = signal.signal(signal.SIGINT, remember)
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield watched
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

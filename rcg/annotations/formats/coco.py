@@ -103,7 +103,14 @@ def open_source(place: Place, reading: Reading) -> CocoSource:
         labels=labels,
         notes=notes,
         rows=_rows(index, files, images, folders, notes),
-        reader=Reader(index, names, images, folders, place, need_score=reading.need_score),
+        reader=Reader(
+            index,
+            names,
+            images,
+            [None] * len(files) if reading.trusted else folders,
+            place,
+            need_score=reading.need_score,
+        ),
     )
 
 
