@@ -77,8 +77,10 @@ def read_settings(workspace: str | Path, environment: Mapping[str, str] | None =
         raise ConfigError(f"unknown setting {name!r}", where=file, fix=fix)
     try:
         return Settings(**{name: kinds[name](value) for name, value in values.items()})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(str(error), where=file, fix="see the settings in the README") from error
+    except (TypeError, ValueError, ConfigError) as error:
+        what = error.what if isinstance(error, ConfigError) else str(error)
+        fix = "mend the line, or the RCG_* variable of that name; the README lists the settings"
+        raise ConfigError(what, where=file, fix=fix) from error
 
 
 _TEMPLATE = """\
