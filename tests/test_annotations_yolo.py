@@ -534,3 +534,20 @@ def test_a_set_without_splits_is_not_blamed_for_it(tmp_path):
     text(folder / "data.yaml", "train: .\nval: .\nnames: [card]\n")
     found, notes = splits(folder)
     assert (set(found.values()), notes) == ({None}, ())
+
+
+@pytest.mark.parametrize("shape", ["[a, b]", "[4]", "4", "[0, 3]", "[4, 5]", "[4.5, 2]", "[[1], 2]"])
+def test_a_keypoint_shape_that_is_none(tmp_path, shape):
+    yolo(tmp_path / "set", {"a.jpg": "0 0.5 0.5 0.2 0.4"}, classes=None)
+    text(tmp_path / "set/data.yaml", f"names: [card]\nkpt_shape: {shape}\n")
+    with pytest.raises(FormatError, match="kpt_shape is") as caught:
+        open_annotations(tmp_path / "set")
+    assert "data.yaml" in str(caught.value)
+    assert "kpt_shape: [4, 3]" in caught.value.fix
+
+
+def test_another_number_of_classes_than_names_is_told(tmp_path):
+    yolo(tmp_path / "set", {"a.jpg": "0 0.5 0.5 0.2 0.4"}, classes=None)
+    text(tmp_path / "set/data.yaml", "nc: 3\nnames: [card, scratch]\n")
+    opened, _, _ = records(tmp_path / "set")
+    assert opened.notes.lines() == ("data.yaml says nc: 3 but has 2 names; the names count",)

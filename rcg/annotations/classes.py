@@ -31,6 +31,7 @@ class ClassFile:
         keypoints: How many keypoints a label has, and numbers a keypoint (2 or 3); None for none.
         splits: Split by folder or list file, as a data.yaml names them.
         folder: The set's folder that a data.yaml names; None where it does not.
+        note: What is odd about it and worth telling; empty for nothing.
     """
 
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class ClassFile:
     keypoints: tuple[int, int] | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
@@ -165,14 +167,27 @@ def _from_yaml(path: Path, text: str) -> ClassFile | None:
             if isinstance(folder, str):
                 splits[folder] = split if splits.get(folder, split) == split else ""  # one folder for all: no split
     top = value.get("path")
-    shape = value.get("kpt_shape")
+    names, count = _names(value["names"], path), value.get("nc")
+    differs = isinstance(count, int) and count != len(names)
     return ClassFile(
-        names=_names(value["names"], path),
+        names=names,
         origin=str(path),
-        keypoints=(int(shape[0]), int(shape[1])) if isinstance(shape, list) and len(shape) == 2 else None,
+        keypoints=_keypoints(value.get("kpt_shape"), path),
         splits=splits,
         folder=path.parent / top if isinstance(top, str) else None,
+        note=f"{path.name} says nc: {count} but has {len(names)} names; the names count" if differs else "",
     )
+
+
+def _keypoints(shape: Any, path: Path) -> tuple[int, int] | None:
+    """How many keypoints a label has and how many numbers each, from `kpt_shape`."""
+    if shape is None:
+        return None
+    match shape:
+        case [int(points), int(numbers)] if points > 0 and numbers in (2, 3):
+            return points, numbers
+    fix = "write how many keypoints a label has and 2 or 3 numbers for each, such as kpt_shape: [4, 3]"
+    raise FormatError(f"kpt_shape is {shape!r}, which is no pair of such numbers", where=path, fix=fix)
 
 
 def _names(value: Any, path: Path) -> tuple[str, ...]:

@@ -19,11 +19,12 @@ from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.formats.yolo_splits import LISTS, Splits
 from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource
 from rcg.annotations.place import Place
-from rcg.annotations.source import Reading, counted
+from rcg.annotations.source import Reading
 from rcg.errors import DataError, FormatError
 from rcg.files import explain
 from rcg.geometry import bounds, polygon_area
 from rcg.images import Size
+from rcg.progress import counted
 from rcg.types import Annotation, Box, Keypoints, LabelSet
 
 _NO_LABELS = frozenset({"classes", "_classes", "predefined_classes", "labelmap", "labels", *LISTS})
@@ -124,6 +125,8 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
     source.note_pairs(found)
     if given is None and classes.names:
         source.notes.say(f"there is no class file, so the classes are called {classes.names[0]} to {classes.names[-1]}")
+    if classes.note:
+        source.notes.say(classes.note)
     without = sum(item.split is None for item in items)
     if splits.named and without:
         source.notes.say(f"the set names splits, but {without:,} of {counted(len(items), 'image')} are in none of them")
