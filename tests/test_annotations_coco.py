@@ -423,3 +423,22 @@ def test_refused_annotations_alone_are_no_background(tmp_path):
     opened = open_annotations(coco(tmp_path / "set.json", images=images, annotations=annotations))
     assert [each.labelled for each in opened.records(bad.append)] == [True, False, True]
     assert len(bad) == 1
+
+
+@pytest.mark.parametrize("key", ["images", "annotations"])
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_file_cut_off_in_its_first_list_is_told_with_its_line(tmp_path, key, folder):
+    image(tmp_path / "set/a.jpg")
+    whole = f'{{"info": {{"year": 2024}},\n"{key}": [\n{{"id": 1, "file_name": "a.jpg"}},\n{{"id": 2, "file_na'
+    path = text(tmp_path / "set/labels.json", whole)
+    with pytest.raises(FormatError, match="ends too early") as caught:
+        open_annotations(path.parent if folder else path)
+    assert f"{path}, line 4" in str(caught.value)
+
+
+def test_json_of_other_tools_is_not_taken_for_a_cut_off_coco_file(tmp_path):
+    image(tmp_path / "a.jpg")
+    text(tmp_path / "other.json", '{"images": ["a.jpg"]}')
+    text(tmp_path / "cut.json", '{"shapes": [{"label": "ca')
+    with pytest.raises(DataError, match="no labels are here"):
+        open_annotations(tmp_path)

@@ -6,7 +6,7 @@ import mmap
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +20,7 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\s*([\[{])")
 _QUOTE = ord('"')
 _OPEN = b"{["
+_NEAR = 65_536
 _BROKEN = "export the file again; it seems to be cut off"
 
 
@@ -64,6 +65,20 @@ class JsonFile:
         """Whether this key stands somewhere in the file: a quick look, no proof."""
         return self._data.find(f'"{key}"'.encode()) >= 0
 
+    def starts_with_list(self, keys: Iterable[str]) -> bool:
+        """Whether a list of one of these names begins near the top of the file: a quick look, no proof."""
+        names = "|".join(map(re.escape, keys)).encode()
+        return re.search(rb'"(?:%b)"\s*:\s*\[' % names, self._data[:_NEAR]) is not None
+
+    def ends_well(self) -> bool:
+        """Whether all brackets are closed, which takes a look at the whole file."""
+        try:
+            for _ in self.walk():
+                pass
+        except FormatError:
+            return False
+        return True
+
     def walk(self) -> Iterator[tuple[str, int, int]]:
         """Key of the list, begin and end of each object in the top level's lists; the key is "" in a top-level list.
 
@@ -89,7 +104,8 @@ class JsonFile:
                     return
                 if depth == floor and inside:
                     yield key, begin, token.end()
-        raise FormatError("the JSON ends too early", where=self.path, fix=_BROKEN)
+        where = f"{self.path}, line {self.line(len(self._data) - 1)}"
+        raise FormatError("the JSON ends too early", where=where, fix=_BROKEN)
 
     def value(self, begin: int, end: int) -> Any:
         """One element, parsed.

@@ -23,6 +23,7 @@ from rcg.errors import ConfigError, DataError, FormatError
 from rcg.progress import Report, silent
 from rcg.types import ImageRecord, LabelSet
 
+_LISTS = ("images", "annotations")
 _OFFICIAL = ("instances", "person_keypoints")
 _MOST_LOOKED_AT = 2000  # a folder may hold one LabelMe file an image; a COCO file is among the first
 _FIRST = 50  # file names that are looked for to find the images' folder
@@ -57,7 +58,9 @@ def _is_coco(path: Path) -> bool:
     try:
         with JsonFile(path) as file:
             if not file.is_list:
-                return file.has("images") and (file.has("annotations") or file.has("categories"))
+                if file.has("images") and (file.has("annotations") or file.has("categories")):
+                    return True
+                return file.starts_with_list(_LISTS) and not file.ends_well()  # cut off: reading it says where
             first = next(file.walk(), None)
             value = None if first is None else file.value(*first[1:])
             return isinstance(value, dict) and "image_id" in value and "category_id" in value
