@@ -49,7 +49,8 @@ def test_the_card_of_a_name(name, card):
 def test_a_pattern_of_the_user_goes_first():
     assert card_of("lot3/scan-0012-f.jpg", r"(\d{4})") == "0012"
     assert card_of("lot3/scan-0012-f.jpg", r"lot(?P<lot>\d)/.*?(?P<card>\d+)") == "0012"
-    assert card_of("lot3/scan-0012-f.jpg", r"lot\d") == "lot3"
+    with pytest.raises(ConfigError, match="has no group"):
+        card_of("lot3/scan-0012-f.jpg", r"lot\d")
     assert card_of("a_front.jpg", r"(\d{4})") == "a"
     with pytest.raises(ConfigError, match="no regular expression") as caught:
         card_of("a.jpg", "(")

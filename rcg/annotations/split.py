@@ -53,11 +53,11 @@ def card_of(file_name: str, pattern: str | re.Pattern[str] | None = None) -> str
 
     Args:
         file_name: Path relative to the images folder, with forward slashes.
-        pattern: A regular expression that finds the card in the path instead: its group `card`, else its first group,
-            else all it matches. Where it finds nothing, the rule above holds.
+        pattern: A regular expression that finds the card in the path instead: its group `card`, or else its first
+            group, is the card's id. Where it finds nothing, the rule above holds.
 
     Raises:
-        ConfigError: If the pattern is no regular expression.
+        ConfigError: If the pattern is no regular expression, or has no group.
 
     Example:
         >>> card_of("012_front.jpg"), card_of("012_b.jpg"), card_of("lot/7/light_03.png"), card_of("IMG_2385.JPG")
@@ -82,15 +82,18 @@ def _tidy(text: str) -> str:
 
 def _by_pattern(file_name: str, pattern: str | re.Pattern[str]) -> str | None:
     try:
-        found = re.search(pattern, file_name)
+        compiled = re.compile(pattern)  # kept by re, so that it costs nothing again
     except re.error as error:
         fix = r"write a regular expression such as (?P<card>\d+)_"
         raise ConfigError(f"the card pattern is no regular expression: {error}", where=pattern, fix=fix) from error
+    if not compiled.groups:
+        raise ConfigError("the card pattern has no group", where=pattern, fix=r"write the id in brackets: (card\d+)_")
+    found = compiled.search(file_name)
     if found is None:
         return None
     if "card" in found.groupdict():
         return found["card"]
-    return found[1] if found.groups() else found[0]
+    return found[1]
 
 
 def assign_splits(

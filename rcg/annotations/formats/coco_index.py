@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,10 +146,6 @@ class Index:
         """Where the annotations of one image stand, in the order of the file."""
         first, last = np.searchsorted(self._sorted, [number, number + 1])
         return [Span(*self._spans[4 * at + 1 : 4 * at + 4]) for at in self._order[first:last].tolist()]
-
-    def all_spans(self) -> Sequence[Span]:
-        """Where all annotations stand."""
-        return [Span(*self._spans[at + 1 : at + 4]) for at in range(0, len(self._spans), 4)]
 
 
 def id_key(value: Any) -> str:
