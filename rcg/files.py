@@ -12,7 +12,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -178,6 +178,35 @@ def fingerprint(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def walk(top: str | Path, *, skip: Callable[[str], bool]) -> Iterator[tuple[str, list[str]]]:
+    """The folders below `top`, itself first, each with the names of its files; links are followed, but not in circles.
+
+    Args:
+        top: Where to begin.
+        skip: Says of a folder, by its path relative to `top` with forward slashes, whether to pass it over.
+
+    Yields:
+        A folder's path relative to `top` with a slash at its end ("" for `top` itself), and its files.
+    """
+    root = os.fspath(top)
+    for base, folders, names in os.walk(root, followlinks=True):
+        inside = os.path.relpath(base, root).replace(os.sep, "/")
+        prefix = "" if inside == "." else f"{inside}/"
+        folders[:] = [name for name in folders if not skip(prefix + name) and not _leads_back(f"{base}/{name}")]
+        yield prefix, names
+
+
+def _leads_back(folder: str) -> bool:
+    """Whether a folder is a link to one that it lies in; two links to one folder elsewhere are no circle."""
+    if not os.path.islink(folder):  # noqa: PTH114 - faster, once a folder
+        return False
+    above = Path(os.path.abspath(folder)).parents  # noqa: PTH100 - as it is written, links and all
+    with contextlib.suppress(OSError):
+        target = os.stat(folder)  # noqa: PTH116 - as above
+        return any(os.path.samestat(target, each.stat()) for each in above)
+    return True
 
 
 class Lock:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcg.errors import ConfigError, DataError, FormatError
-from rcg.files import atomic, explain
+from rcg.files import atomic, explain, walk
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -59,7 +59,7 @@ def is_image_name(name: str) -> bool:
 def list_images(folder: str | Path) -> Iterator[str]:
     """Relative paths (forward slashes) of the images below `folder`, sorted.
 
-    Dot folders, `__MACOSX` and thumbnail folders are passed over.
+    Dot folders, `__MACOSX` and thumbnail folders are passed over, and links that lead in circles.
 
     Raises:
         RcgError: If the folder cannot be read.
@@ -68,16 +68,14 @@ def list_images(folder: str | Path) -> Iterator[str]:
     if not Path(root).is_dir():
         raise explain(FileNotFoundError(), root)
     found: list[str] = []
-    for base, folders, files in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not _ignored(name)]
-        inside = os.path.relpath(base, root).replace(os.sep, "/")
-        prefix = "" if inside == "." else f"{inside}/"
-        found += [prefix + name for name in files if is_image_name(name)]
+    for prefix, names in walk(root, skip=_ignored):
+        found += [prefix + name for name in names if is_image_name(name)]
     yield from sorted(found)
 
 
 def _ignored(folder: str) -> bool:
-    return folder.startswith(".") or folder in ("__MACOSX", "@eaDir", "thumbnails", "thumbs")
+    name = folder.rpartition("/")[2]
+    return name.startswith(".") or name in ("__MACOSX", "@eaDir", "thumbnails", "thumbs")
 
 
 def read_size(path: str | Path) -> Size:

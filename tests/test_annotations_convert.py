@@ -389,3 +389,15 @@ def test_voc_and_yolo_in_one_folder_are_asked_about(tmp_path):
     assert boxes(convert(tmp_path, tmp_path / "out.json", from_="voc").target) == {
         "a.jpg": [("card", [1, 1, 8, 8], None)]
     }
+
+
+def test_a_link_to_the_folder_above_is_not_followed_round_and_round(tmp_path):
+    yolo(tmp_path / "set", {"a.jpg": BOX})
+    for folder in ("images", "labels"):
+        (tmp_path / "set" / folder / "up").symlink_to("..")
+    done = convert(tmp_path / "set", tmp_path / "out.json")
+    assert boxes(tmp_path / "out.json").keys() == {"a.jpg"}
+    assert (done.dropped, done.notes) == (0, ())
+    (tmp_path / "set/images/a.jpg").unlink()
+    with pytest.raises(DataError, match="labels here but no image"):
+        convert(tmp_path / "set", tmp_path / "out.json")

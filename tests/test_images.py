@@ -156,3 +156,17 @@ def test_written_pictures_come_back(tmp_path):
     assert encode_image(picture(), ".jpg") == encode_image(picture(), ".JPEG")
     with pytest.raises(RcgError, match=r"\.png or \.jpg"):
         encode_image(picture(), ".gif")
+
+
+def test_links_that_lead_in_circles_are_passed_over_but_other_links_followed(tmp_path):
+    real = tmp_path / "elsewhere"
+    (tmp_path / "set/deep").mkdir(parents=True)
+    (real / "more").mkdir(parents=True)
+    for path in (tmp_path / "set/a.png", tmp_path / "set/deep/b.png", real / "more/c.png"):
+        write_image(path, np.zeros((2, 2, 3), np.uint8))
+    for link, target in (("deep/up", ".."), ("up", ".."), ("self", "."), ("one", real), ("two", real)):
+        (tmp_path / "set" / link).symlink_to(target)
+    (real / "back").symlink_to(tmp_path / "set")
+    (real / "broken").symlink_to(tmp_path / "none")
+    expected = ["a.png", "deep/b.png", "one/more/c.png", "two/more/c.png"]
+    assert list(list_images(tmp_path / "set")) == expected

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rcg.annotations.checks import Unusable
 from rcg.errors import DataError, RcgError
-from rcg.files import explain
+from rcg.files import explain, walk
 from rcg.images import Size, is_image_name, list_images, max_pixels, read_size
 
 IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
@@ -104,15 +104,10 @@ class Place:
     def files(self) -> Mapping[str, tuple[str, ...]]:
         """The other files below `root` by ending (".txt", in lower case), relative to it, sorted."""
         found: dict[str, list[str]] = {}
-        root = os.fspath(self.root)
-        skip = ("", "") if self.ignore is None else os.path.split(self.ignore)
-        for base, folders, names in os.walk(root, followlinks=True):
-            ignored = skip[1] if skip[0] == os.path.abspath(base) else ""  # noqa: PTH100 - a path that is gone is fine
-            folders[:] = [name for name in folders if not name.startswith(".") and name not in ("__MACOSX", ignored)]
-            inside = os.path.relpath(base, root).replace(os.sep, "/")
-            prefix = "" if inside == "." else f"{inside}/"
+        ignored = "" if self.ignore is None else os.path.relpath(self.ignore, self.root).replace(os.sep, "/")
+        for prefix, names in walk(self.root, skip=lambda path: path == ignored or _hidden(path)):
             for name in names:
-                if name.startswith(".") or name == ignored or is_image_name(name):
+                if name.startswith(".") or prefix + name == ignored or is_image_name(name):
                     continue
                 found.setdefault(os.path.splitext(name)[1].lower(), []).append(prefix + name)  # noqa: PTH122
         return {ending: tuple(sorted(names)) for ending, names in found.items()}
@@ -188,12 +183,13 @@ def _opposite(root: Path, here: frozenset[str], there: frozenset[str], fits: Cal
     return None
 
 
+def _hidden(folder: str) -> bool:
+    name = folder.rpartition("/")[2]
+    return name.startswith(".") or name == "__MACOSX"
+
+
 def _has_image(folder: Path) -> bool:
-    for _, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
-        if any(is_image_name(name) for name in names):
-            return True
-    return False
+    return any(is_image_name(name) for _, names in walk(folder, skip=_hidden) for name in names)
 
 
 def pairing_key(name: str, folders: frozenset[str]) -> str:
