@@ -401,3 +401,40 @@ def test_a_link_to_the_folder_above_is_not_followed_round_and_round(tmp_path):
     (tmp_path / "set/images/a.jpg").unlink()
     with pytest.raises(DataError, match="labels here but no image"):
         convert(tmp_path / "set", tmp_path / "out.json")
+
+
+def test_yolo_out_lists_the_images_of_each_split(tmp_path):
+    import yaml
+
+    names = {"lot1/a.jpg": "train", "lot2/a.jpg": "val", "b.jpg": "test", "c.jpg": None, "d.jpg": "val"}
+    entries = [
+        {"id": number, "file_name": name, "width": 200, "height": 100, "split": split, "labelled": name != "d.jpg"}
+        for number, (name, split) in enumerate(names.items(), 1)
+    ]
+    for name in names:
+        image(tmp_path / "set/images" / name)
+    coco(tmp_path / "set/labels.json", images=entries, annotations=[{"image_id": 1}])
+    done = convert(tmp_path / "set/labels.json", tmp_path / "out", to="yolo")
+    assert done.losses == {"split": 1}, "d.jpg has no label file, so it must not be trained on as background"
+    assert (tmp_path / "out/val.txt").read_text() == f"{tmp_path}/set/images/lot2/a.jpg\n"
+    described = yaml.safe_load((tmp_path / "out/data.yaml").read_text())
+    assert {split: Path(described[split]).read_text().splitlines() for split in ("train", "val", "test")} == {
+        split: [f"{tmp_path}/set/images/{name}"]
+        for split, name in (("train", "lot1/a.jpg"), ("val", "lot2/a.jpg"), ("test", "b.jpg"))
+    }
+    (tmp_path / "out").rename(tmp_path / "moved")
+    for source in ("moved", "moved/data.yaml"):
+        found = {each.file_name: each.split for each in open_annotations(tmp_path / source).records(pytest.fail)}
+        assert found == {**names, "d.jpg": None}
+
+
+def test_yolo_out_says_when_the_images_are_missing_and_where_ultralytics_looks(tmp_path):
+    coco(tmp_path / "set/labels.json", annotations=[{}])
+    notes = convert(tmp_path / "set/labels.json", tmp_path / "out", to="yolo").notes
+    assert any("images were not found" in note for note in notes)
+    assert not any("stay in" in note for note in notes)
+    assert any("Ultralytics" in note and "images replaced by labels" in note for note in notes)
+    image(tmp_path / "set/a.jpg")
+    notes = convert(tmp_path / "set/labels.json", tmp_path / "out", to="yolo").notes
+    assert f"the images were not copied, they stay in {tmp_path / 'set'}" in notes
+    assert not any("Ultralytics" in note for note in convert(tmp_path / "set", tmp_path / "voc", to="voc").notes)

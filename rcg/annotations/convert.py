@@ -198,6 +198,7 @@ def convert(
     )
     names = read.labels if first_id is None else read.labels.renumbered(first_id)
     count, lost, first_lost = Counter[str](), Counter[str](), list[str]()
+    there = not made.folder  # only a folder of labels has to be brought together with its images
     with Quarantine(target) as quarantine, made.write(target, names, read.images) as out:
         for rendered in read.mapped(out.render, quarantine.add, report=report, jobs=jobs):
             for loss in out.put(rendered):
@@ -205,14 +206,13 @@ def convert(
                     first_lost.append(f"{loss.file_name}: {loss.what}")
                 lost[loss.what] += loss.count
             count.update(images=1, annotations=rendered.annotations)
+            there = there or (read.images / rendered.file_name).is_file()
         if not count["images"]:
             raise _all_bad(read, quarantine.first)
         if strict and (quarantine.count or lost):
             raise _refusal(target, quarantine, first_lost)
         quarantine.flush()
-    notes = read.notes.lines()
-    if made.folder:
-        notes = (*notes, f"the images were not copied, they stay in {read.images}")
+    notes = (*read.notes.lines(), *_about_images(made, read.images, there=there))
     return Conversion(
         target=target,
         format=read.format,
@@ -226,6 +226,16 @@ def convert(
         notes=notes,
         labels=names,
     )
+
+
+def _about_images(made: Format, images: Path, *, there: bool) -> tuple[str, ...]:
+    """What a folder of labels leaves open: where its images are."""
+    if not made.folder:
+        return ()
+    where = f"the images were not copied, they stay in {images}"
+    if not there:
+        where = f"the images were not found in {images} (images=DIR, --images DIR names their folder)"
+    return (where, made.advice) if made.advice else (where,)
 
 
 def _cases(lines: Sequence[BadLine]) -> str:

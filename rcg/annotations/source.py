@@ -129,6 +129,7 @@ class Rendered:
         parts: The entries of its annotations, in a target of one file.
         annotations: How many annotations it has.
         losses: What the format cannot carry of it.
+        split: Its split, for a target that lists the images of each.
     """
 
     file_name: str
@@ -138,6 +139,7 @@ class Rendered:
     parts: tuple[bytes, ...] = ()
     annotations: int = 0
     losses: tuple[Loss, ...] = ()
+    split: str | None = None
 
 
 class RecordWriter(Protocol):

@@ -25,6 +25,7 @@ class Format:
         recognise: Says why a place holds this format, or None.
         open: Opens a place for reading.
         write: A writer for a target, its classes and the images' folder.
+        advice: What whoever writes it should know; empty for nothing.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Format:
     recognise: Callable[[Place], str | None]
     open: Callable[[Place, Reading], AnnotationSource]
     write: Callable[[Path, LabelSet, Path], RecordWriter]
+    advice: str = ""
 
 
 FORMATS = {
@@ -56,6 +58,7 @@ FORMATS = {
             recognise=yolo.recognise,
             open=yolo.open_source,
             write=lambda path, labels, images: yolo_write.YoloWriter(path, labels, images=images),
+            advice=yolo_write.ADVICE,
         ),
         Format(
             name="voc",

@@ -1,4 +1,4 @@
-"""Writes YOLO: `labels/<path of the image>.txt` and a data.yaml that names the classes and where the images are."""
+"""Writes YOLO: `labels/<path of the image>.txt` and a data.yaml that names classes, images and lists of splits."""
 
 from __future__ import annotations
 
@@ -11,17 +11,25 @@ import orjson
 
 from rcg.annotations.folder import AtomicFolder, put_file
 from rcg.annotations.source import Rendered, losses, unknown_label
+from rcg.annotations.split import SPLITS
 from rcg.geometry import bounds
 from rcg.types import Annotation, ImageRecord, LabelSet, Loss, Point, Polygon
 
-CARRIES = frozenset({"polygons", "score", "keypoints"})
+CARRIES = frozenset({"polygons", "score", "keypoints", "split"})
+
+ADVICE = (
+    "to train with Ultralytics, put the folder labels beside the images: it looks for labels at the path of the image "
+    "with images replaced by labels"
+)
 
 
 class YoloWriter:
     """A folder with one text file an image, which appears whole when the block ends without an error.
 
-    The images stay where they are: data.yaml says where. An image that no label file spoke of gets none. A label with
-    several outlines is written as one line, its outlines joined, and declared as a loss; a mask becomes its box.
+    The images stay where they are: data.yaml says where. Where records have splits, train.txt, val.txt and test.txt
+    list the images of each. An image that no label file spoke of gets none, and is in no list, since it would be
+    trained on as background. A label with several outlines is written as one line, its outlines joined, and declared
+    as a loss; a mask becomes its box.
 
     Args:
         path: The folder to make, or to replace if it was written this way before.
@@ -33,6 +41,7 @@ class YoloWriter:
         self._folder = AtomicFolder(path, endings=(".txt", ".yaml"))
         self._labels = labels
         self._images = images
+        self._lists: dict[str, list[str]] = {}
         self.render = _Render({name: number for number, name in enumerate(labels.names)}, len(labels.keypoints))
 
     def __enter__(self) -> Self:
@@ -49,10 +58,15 @@ class YoloWriter:
 
     def put(self, rendered: Rendered) -> tuple[Loss, ...]:
         """Write what `render` made."""
+        if rendered.split is not None:
+            self._lists.setdefault(rendered.split, []).append(rendered.file_name)
         return put_file(self._folder, rendered)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if kind is None:
+            top = os.path.abspath(self._images)  # noqa: PTH100 - links stay: Ultralytics goes by the path as written
+            for split, names in self._lists.items():
+                self._folder.write(f"{split}.txt", b"".join(os.fsencode(f"{top}/{name}\n") for name in names))
             self._folder.write("data.yaml", self._data_yaml())
         self._folder.__exit__(kind, error, trace)
 
@@ -61,8 +75,7 @@ class YoloWriter:
         lines = [
             "# written by RCG; the images stay where they are",
             f"path: {orjson.dumps(images).decode()}",
-            "train: .",
-            "val: .",
+            *self._splits(),
             f"nc: {len(self._labels.names)}",
             "names:",
             *(f"  {number}: {orjson.dumps(name).decode()}" for name, number in self.render.numbers.items()),
@@ -70,6 +83,15 @@ class YoloWriter:
         if self._labels.keypoints:
             lines.append(f"kpt_shape: [{len(self._labels.keypoints)}, 3]")
         return ("\n".join(lines) + "\n").encode()
+
+    def _splits(self) -> list[str]:
+        """The lists by their full path, since Ultralytics counts relative ones from the images."""
+        if not self._lists:
+            return ["train: .", "val: ."]
+        there = [split for split in SPLITS if split in self._lists]
+        lines = [f"{split}: {orjson.dumps(str(self._folder.path / f'{split}.txt')).decode()}" for split in there]
+        missing = [split for split in SPLITS if split not in self._lists]
+        return [*lines, *(f"# no image is in {split}" for split in missing)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +107,12 @@ class _Render:
     keypoints: int
 
     def __call__(self, record: ImageRecord) -> Rendered:
-        lost = losses(record, CARRIES - {"polygons"} if self.keypoints else CARRIES)  # a pose line has no outline
+        written = record.labelled or bool(record.annotations)
+        carries = CARRIES - {"polygons"} if self.keypoints else CARRIES  # a pose line has no outline
+        lost = losses(record, carries if written else carries - {"split"})
         if not self.keypoints and (moved := sum(_box_differs(annotation) for annotation in record.annotations)):
             lost = (*lost, Loss(file_name=record.file_name, what="box", count=moved))
-        if not record.labelled and not record.annotations:
+        if not written:
             return Rendered(record.file_name, losses=lost)
         return Rendered(
             record.file_name,
@@ -96,6 +120,7 @@ class _Render:
             head="".join([self._line(annotation, record) for annotation in record.annotations]).encode(),
             annotations=len(record.annotations),
             losses=lost,
+            split=record.split,
         )
 
     def _line(self, annotation: Annotation, record: ImageRecord) -> str:
