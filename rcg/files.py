@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -62,7 +63,7 @@ def atomic(path: str | Path) -> Iterator[IO[bytes]]:
     beside: str | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent)
+        handle, beside = tempfile.mkstemp(prefix=part_prefix(target), suffix=".part", dir=target.parent)
         with os.fdopen(handle, "wb") as out:
             os.fchmod(out.fileno(), 0o666 & ~_umask())
             yield out
@@ -76,6 +77,37 @@ def atomic(path: str | Path) -> Iterator[IO[bytes]]:
     finally:
         if beside is not None:
             Path(beside).unlink(missing_ok=True)
+
+
+def part_prefix(target: Path) -> str:
+    """How the name of what is written for `target` begins until it is whole: it says which process writes it."""
+    me = psutil.Process()
+    return f".{target.name[:100]}.{_machine()}-{me.pid}-{round(me.create_time() * 100)}."
+
+
+def _machine() -> str:
+    return xxhash.xxh32_hexdigest(socket.gethostname().encode())
+
+
+def remove_stale(target: str | Path, *, ending: str = ".part") -> None:
+    """Remove what processes of this machine that are gone left half-written beside `target`; no living one's.
+
+    Args:
+        target: What they were to write.
+        ending: How the names of the half-written files or folders end.
+    """
+    target = Path(target)
+    beginning = re.escape(f".{target.name[:100]}.{_machine()}-")
+    pattern = re.compile(rf"{beginning}(\d+)-(\d+)\.\w+{re.escape(ending)}")
+    for path in target.parent.iterdir() if target.parent.is_dir() else ():
+        match = pattern.fullmatch(path.name)
+        if match is None or same_process(int(match[1]), int(match[2]) / 100):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -438,3 +438,34 @@ def test_yolo_out_says_when_the_images_are_missing_and_where_ultralytics_looks(t
     notes = convert(tmp_path / "set/labels.json", tmp_path / "out", to="yolo").notes
     assert f"the images were not copied, they stay in {tmp_path / 'set'}" in notes
     assert not any("Ultralytics" in note for note in convert(tmp_path / "set", tmp_path / "voc", to="voc").notes)
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo"])
+def test_what_a_killed_conversion_left_goes_with_the_next_but_a_running_ones_stays(tmp_path, to):
+    yolo(tmp_path / "set", {"a.jpg": BOX + "garbage\n", "b.jpg": BOX})
+    code = (
+        "import sys, time\nfrom rcg.annotations import convert\n"
+        "def stuck(tick):\n    if tick.done == 2:\n        print('stuck', flush=True)\n        time.sleep(60)\n"
+        "convert(sys.argv[1], sys.argv[2], to=sys.argv[3], report=stuck)\n"
+    )
+    target = tmp_path / "out"
+    command = [sys.executable, "-c", code, str(tmp_path / "set"), str(target), to]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+
+    def halves():
+        return [name for name in files(tmp_path) if name.startswith(".out.") and "/" not in name]
+
+    try:
+        assert [child.stdout.readline() for child in children] == ["stuck\n"] * 2
+        assert len(halves()) == 4, "target and quarantine, twice"
+        children[0].kill()
+        children[0].wait(timeout=30)
+        convert(tmp_path / "set", target, to=to)
+        assert len(halves()) == 2
+        assert all(f"-{children[1].pid}-" in name for name in halves())
+    finally:
+        for child in children:
+            child.kill()
+            child.wait(timeout=30)
+    convert(tmp_path / "set", target, to=to)
+    assert halves() == []

@@ -11,9 +11,10 @@ from typing import Literal
 
 from rcg.annotations.formats import FORMATS, Format, format_named
 from rcg.annotations.place import Place
-from rcg.annotations.quarantine import Quarantine
+from rcg.annotations.quarantine import Quarantine, quarantine_path
 from rcg.annotations.source import AnnotationSource, Reading
 from rcg.errors import ConfigError, DataError, FormatError
+from rcg.files import remove_stale
 from rcg.progress import Report, Tick, counted, duration, silent
 from rcg.types import BadLine, LabelSet
 
@@ -196,6 +197,8 @@ def convert(
     read = open_annotations(
         source, format=from_, images=images, labels=labels, classes=classes, stage=stage, ignore=target
     )
+    for path in (target, quarantine_path(target)):
+        remove_stale(path)
     names = read.labels if first_id is None else read.labels.renumbered(first_id)
     count, lost, first_lost = Counter[str](), Counter[str](), list[str]()
     there = not made.folder  # only a folder of labels has to be brought together with its images

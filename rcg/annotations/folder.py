@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rcg.annotations.source import Rendered
 from rcg.errors import DataError
-from rcg.files import explain
+from rcg.files import explain, part_prefix, remove_stale
 from rcg.types import Loss
 
 MARK = ".rcg"
@@ -40,7 +40,7 @@ class AtomicFolder:
         self._refuse_foreign()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._beside = tempfile.mkdtemp(prefix=f".{self.path.name[:100]}.", suffix=".part", dir=self.path.parent)
+            self._beside = tempfile.mkdtemp(prefix=part_prefix(self.path), suffix=".part", dir=self.path.parent)
         except OSError as error:
             raise explain(error, self.path) from error
         return self
@@ -101,6 +101,7 @@ class AtomicFolder:
                 old.rename(self.path)
             raise
         shutil.rmtree(old, ignore_errors=True)
+        remove_stale(self.path, ending=".part.old")  # not before: after a kill it may be all that there was
 
 
 def put_file(folder: AtomicFolder, rendered: Rendered) -> tuple[Loss, ...]:

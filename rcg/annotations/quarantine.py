@@ -27,7 +27,7 @@ class Quarantine:
     """
 
     def __init__(self, target: Path) -> None:
-        self.path = target.with_name(f"{target.name}.quarantine.jsonl")
+        self.path = quarantine_path(target)
         self.count = 0
         self.first: list[BadLine] = []
         self._stack = ExitStack()
@@ -63,6 +63,11 @@ class Quarantine:
         if kind is None and self._out is None:
             self.path.unlink(missing_ok=True)
         self._stack.__exit__(kind, error, trace)
+
+
+def quarantine_path(target: Path) -> Path:
+    """Where the quarantine of a target stands."""
+    return target.with_name(f"{target.name}.quarantine.jsonl")
 
 
 def _printable(text: str) -> str:
