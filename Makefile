@@ -21,7 +21,7 @@ test: setup browser lint
 	$(BIN)/python -m pytest
 
 lab: setup
-	$(BIN)/jupyter lab --ip 127.0.0.1 notebooks/
+	$(BIN)/jupyter lab --ip 127.0.0.1 $$([ "$$(id -u)" = 0 ] && echo --allow-root) notebooks/
 
 lint: setup
 	$(BIN)/ruff check .
