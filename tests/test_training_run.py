@@ -15,7 +15,7 @@ from rcg.images import write_image
 from rcg.training import TrainConfig
 from rcg.training.checkpoints import Checkpoints
 from rcg.training.loop import stops_early
-from rcg.training.start import choose_device
+from rcg.training.start import choose_device, resolve
 from rcg.training.tasks import read_training_data
 from rcg.training.trainer import State
 from rcg.types import Annotation, Box
@@ -274,6 +274,13 @@ def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(ConfigError, match="no device"):
         choose_device("quantum")
     assert choose_device("auto") == "cpu"
+
+
+def test_a_long_budget_gets_larger_images_and_a_backbone_that_learns():
+    short, long = (resolve(TrainConfig(budget=budget, device="cpu")) for budget in ("5 min", "20 cpu min"))
+    assert (short.image_size, short.trainable_layers) == (320, 0)
+    assert (long.image_size, long.trainable_layers) == (448, 3)
+    assert resolve(TrainConfig(budget="20 min", image_size=256, device="cpu")).image_size == 256
 
 
 def test_the_smoke_profile_is_short(tmp_path):

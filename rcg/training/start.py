@@ -17,8 +17,8 @@ from rcg.errors import Cancelled, ConfigError, RcgError, RunError
 from rcg.files import Lock
 from rcg.progress import Report, Tick, silent
 from rcg.runs import Run, new_run
-from rcg.training.config import TrainConfig
-from rcg.training.models import choose_architecture
+from rcg.training.config import Budget, TrainConfig
+from rcg.training.models import PATIENT_S, choose_architecture
 from rcg.training.tasks import TrainingData, check_trainable, limited, read_training_data
 
 if TYPE_CHECKING:
@@ -106,12 +106,14 @@ def resolve(config: TrainConfig) -> TrainConfig:
     device = choose_device(config.device)
     shaped = config.shaped()
     architecture = choose_architecture(shaped.architecture, device=device.partition(":")[0])
+    patient = shaped.budget is not None and Budget.parse(shaped.budget).seconds >= PATIENT_S
     chosen: dict[str, Any] = {
         "image_size": architecture.image_size,
         "batch_size": architecture.batch_size,
         "trainable_layers": architecture.trainable_layers,
         "learning_rate": architecture.learning_rate,
         "threads": torch.get_num_threads(),
+        **(architecture.patient if patient else {}),
     }
     missing = {key: value for key, value in chosen.items() if getattr(shaped, key) is None}
     return replace(shaped, architecture=architecture.name, device=device, **missing)

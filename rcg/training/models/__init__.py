@@ -6,7 +6,7 @@ Another package adds its own through the entry point group `rcg.architectures`: 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -67,6 +67,7 @@ class Architecture:
         trainable_layers: Stages of the backbone that learn, unless set.
         learning_rate: The peak of the schedule, unless set.
         cpu_step_s: Seconds a step of two images takes on two CPU cores, to warn before hours are spent.
+        patient: What suits it better where the budget is `PATIENT_S` or more.
     """
 
     name: str
@@ -78,6 +79,11 @@ class Architecture:
     trainable_layers: int
     learning_rate: float
     cpu_step_s: float
+    patient: Mapping[str, int] = field(default_factory=dict)
+
+
+PATIENT_S = 600
+"""From this budget on, in seconds, larger images and a backbone that learns reach more than more steps do."""
 
 
 def _lite0(settings: ModelSettings) -> Built:
@@ -109,6 +115,7 @@ _OWN = (
         trainable_layers=0,
         learning_rate=1e-3,
         cpu_step_s=0.2,
+        patient={"image_size": 448, "trainable_layers": 3},
     ),
     Architecture(
         name="faster_rcnn_mobilenet_v3_large_320_fpn",
