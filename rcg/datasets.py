@@ -30,17 +30,6 @@ if TYPE_CHECKING:
 GROUND_TRUTH, PREDICTIONS = "ground_truth", "predictions"
 
 
-def check_name(name: str, what: str) -> None:
-    """Refuse a name that cannot be a file's or folder's name of its own, such as "../x".
-
-    Raises:
-        ConfigError: If it holds other characters than letters, digits, dots, dashes and underscores.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        fix = "use letters, digits, dots, dashes and underscores, such as vintage-2026"
-        raise ConfigError(f"{name!r} cannot be the name of {what}", fix=fix)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """How much of a dataset is labelled.
@@ -174,7 +163,9 @@ class Dataset:
             raise ConfigError(f"there is no stage {stage!r}", fix=f"write {GROUND_TRUTH} or {PREDICTIONS}")
         if not name:
             raise ConfigError("several sets of predictions can stand side by side", fix="give this one a name")
-        check_name(name, "a set of predictions")
+        if not re.fullmatch(r"\w[\w .-]*", name):  # one file name: nothing that leads to another folder
+            fix = "use letters, digits, blanks, dots, dashes and underscores, such as first-try"
+            raise ConfigError(f"{name!r} cannot be the name of a set of predictions", fix=fix)
         return self.path / "labels" / "predictions" / f"{name}.json"
 
     def prediction_names(self) -> tuple[str, ...]:

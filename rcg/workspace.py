@@ -12,7 +12,7 @@ import tomli_w
 
 from rcg import journal, runs
 from rcg.dataset_types import dataset_type
-from rcg.datasets import Dataset, check_name
+from rcg.datasets import Dataset
 from rcg.errors import ConfigError, DataError
 from rcg.files import write_text
 from rcg.runs import Run
@@ -60,7 +60,9 @@ class Workspace:
             ConfigError: If the name or the type cannot be used.
             DataError: If there is a dataset of this name.
         """
-        check_name(name, "a dataset")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            fix = "use letters, digits, dots, dashes and underscores, such as vintage-2026"
+            raise ConfigError(f"{name!r} cannot be the name of a dataset", fix=fix)
         kind = dataset_type(type)
         if card_pattern is not None:
             _check_pattern(card_pattern)
