@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcg.errors import Cancelled, RunError
+from rcg.errors import Cancelled, DataError, RunError
 from rcg.files import read_json
 from rcg.images import read_image, write_image
 from rcg.review import browse, build, collect, compare, database_state, open_app
@@ -81,14 +81,19 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def dataset(shared):
-    """The dataset as it was at first: its labels, its predictions, no corrections."""
+    """The dataset as it was at first."""
+    reset(shared)
+    return shared
+
+
+def reset(shared):
+    """Its labels, its predictions, no corrections."""
     (shared.path / "corrections.jsonl").unlink(missing_ok=True)
     for file in (shared.path / "labels").rglob("*.json"):
         file.unlink()
     with shared.writing("a test") as out:
         out.write_records(records())
     shared.write_predictions(RUN, guesses())
-    return shared
 
 
 @pytest.fixture
@@ -345,6 +350,7 @@ def test_the_operators_take_edits_and_accept_predictions(dataset, copy):
 @pytest.fixture(scope="module")
 def app(shared):
     """The App, kept open from the first test that needs it on: it takes seconds to start."""
+    reset(shared)
     with open_app(shared) as opened:
         yield opened
 
@@ -399,7 +405,7 @@ def test_a_box_dragged_in_the_app_becomes_a_correction(app, dataset, copy):
             page.wait_for_selector(f"[data-cy=sidebar-field-container-{field}]")
         page.wait_for_function("document.querySelectorAll('canvas[canvas-loaded=true]').length >= 5", timeout=30_000)
         drag_first_box(page)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 40
         while not opened.poll() and time.monotonic() < end:
             time.sleep(0.2)
         browser.close()
@@ -423,9 +429,9 @@ def drag_first_box(page):
     area = page.locator("[data-cy=lighter-sample-renderer-canvas]").bounding_box()
     scale = min(area["width"] / 300, area["height"] / 400)
     left, top = area["x"] + (area["width"] - 300 * scale) / 2, area["y"] + (area["height"] - 400 * scale) / 2
-    page.wait_for_timeout(1000)
+    page.wait_for_timeout(2000)
     page.mouse.click(left + 120 * scale, top + 200 * scale)
-    page.wait_for_timeout(800)
+    page.wait_for_timeout(2000)
     x, y = left + (60.3 + 119.9) * scale, top + (70.7 + 167.1) * scale
     page.mouse.move(x, y)
     page.mouse.down()
@@ -447,3 +453,9 @@ def test_two_at_once_do_not_take_an_edit_twice(dataset, copy):
     assert sorted(map(len, found)) == [0, 0, 2]
     assert len(dataset.corrections()) == 2
     assert read_json(dataset.labels_file())["images"], "the labels as imported stay as they are"
+
+
+def test_a_dataset_without_images_is_told_as_such(shared):
+    empty = Workspace(shared.workspace).create("empty", type="custom")
+    with pytest.raises(DataError, match="no images to show"):
+        build(empty)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from rcg.errors import DataError
 from rcg.images import read_image, write_image
 from rcg.progress import Report, silent, tracked
 from rcg.review import comparing
@@ -94,10 +95,14 @@ def build(dataset: Dataset, *, report: Report = silent) -> Any:
         `pred_RUN` for each set of predictions, with true and false positives and misses where labels are known.
 
     Raises:
+        DataError: If the dataset holds no images.
         MissingExtra: If FiftyOne or its database is missing; the fix is the command.
         Cancelled: If the sink asks for a stop; the next call goes on from there.
     """
     fo = configure(dataset.workspace, report=report)
+    if not dataset.records():
+        fix = f"add some: rcg dataset add {dataset.name} --images FOLDER"
+        raise DataError("the dataset holds no images to show", where=dataset.name, fix=fix)
     with waiting(lock_of(dataset)), explained():
         target = _opened(fo, dataset)
         collect_view(target, target, dataset, report=report)
