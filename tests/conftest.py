@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as rcg.training sets it; here torch may be imported before
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
