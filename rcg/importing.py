@@ -118,9 +118,8 @@ def recognise(
         raise ConfigError("there is nothing to add", fix="name a folder of images, a label file, or both")
     folder = None if images is None else Path(images).expanduser().absolute()
     if folder is not None and not folder.is_dir():
-        raise explain(
-            FileNotFoundError() if not folder.exists() else NotADirectoryError(20, "a folder is needed"), folder
-        )
+        what = "this is a file, and a folder of images is needed" if folder.exists() else "there is no such folder"
+        raise ConfigError(what, where=folder, fix="name the folder that holds the images")
     if folder is not None and labels is None and format == "auto":
         place = Place(folder)
         known = place.opposite() is not None or any(each.recognise(place) for each in FORMATS.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any
@@ -173,7 +174,7 @@ def busy_html(text: str) -> str:
     return f'<div class="rcg-status" role="status"><span class="rcg-spin"></span>{escape(text)}</div>' if text else ""
 
 
-class Panel:
+class Panel(ABC):
     """A view over a model: named controls, a layout, and clicks that return at once.
 
     What a click came to is told near the button: each button names its `place`, and `told` makes the widget for it.
@@ -230,9 +231,9 @@ class Panel:
         if self.active:
             self.model.watch()
 
+    @abstractmethod
     def build(self) -> Sequence[w.Widget]:
         """Make the panel's own widgets."""
-        raise NotImplementedError
 
     def told(self, place: str) -> w.VBox:
         """The lines near some buttons: what is under way, and what came of it. The first place is the default."""
