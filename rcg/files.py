@@ -65,7 +65,7 @@ def atomic(path: str | Path) -> Iterator[IO[bytes]]:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(prefix=part_prefix(target), suffix=".part", dir=target.parent)
         with os.fdopen(handle, "wb") as out:
-            os.fchmod(out.fileno(), 0o666 & ~_umask())
+            os.fchmod(out.fileno(), 0o666 & ~umask())
             yield out
             out.flush()
             os.fsync(out.fileno())
@@ -110,7 +110,8 @@ def remove_stale(target: str | Path, *, ending: str = ".part") -> None:
                 path.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files do not get, as the process has them set."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask

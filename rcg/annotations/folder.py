@@ -6,12 +6,14 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from rcg.annotations.source import Rendered
 from rcg.errors import DataError
-from rcg.files import explain, part_prefix, remove_stale
-from rcg.types import Loss
+from rcg.files import explain, part_prefix, remove_stale, umask
+from rcg.types import ImageRecord, Loss
 
 MARK = ".rcg"
 
@@ -89,7 +91,7 @@ class AtomicFolder:
     def _take_place(self) -> None:
         assert self._beside is not None
         Path(self._beside, MARK).write_text("written by rcg convert, which may replace this folder\n")
-        Path(self._beside).chmod(0o777 & ~_umask())
+        Path(self._beside).chmod(0o777 & ~umask())
         os.sync()  # one call for thousands of files
         old = Path(f"{self._beside}.old")
         if self.path.exists():
@@ -104,15 +106,44 @@ class AtomicFolder:
         remove_stale(self.path, ending=".part.old")  # not before: after a kill it may be all that there was
 
 
-def put_file(folder: AtomicFolder, rendered: Rendered) -> tuple[Loss, ...]:
-    """Write one label file; where another image with other labels has a file of this name, its labels are lost."""
-    if not rendered.name or folder.write(rendered.name, rendered.head):
-        return rendered.losses
-    what = "labels: another image has their file"
-    return (*rendered.losses, Loss(file_name=rendered.file_name, what=what, count=max(1, rendered.annotations)))
+class FolderWriter:
+    """A writer of one label file an image, into a folder that appears whole when the block ends without an error.
 
+    Args:
+        path: The folder to make, or to replace if it was written this way before.
+        endings: Endings of the files that are written.
+        render: Turns a record into its label file.
+    """
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+    def __init__(
+        self, path: str | Path, *, endings: tuple[str, ...], render: Callable[[ImageRecord], Rendered]
+    ) -> None:
+        self.folder = AtomicFolder(path, endings=endings)
+        self.render = render
+
+    def __enter__(self) -> Self:
+        self.folder.__enter__()
+        return self
+
+    def add(self, record: ImageRecord) -> tuple[Loss, ...]:
+        """Write the labels of one image; returns what the format cannot carry of them.
+
+        Raises:
+            DataError: If a label is none of the classes.
+        """
+        return self.put(self.render(record))
+
+    def put(self, rendered: Rendered) -> tuple[Loss, ...]:
+        """Write what `render` made; where another image with other labels has a file of this name, they are lost."""
+        if not rendered.name or self.folder.write(rendered.name, rendered.head):
+            return rendered.losses
+        what = "labels: another image has their file"
+        return (*rendered.losses, Loss(file_name=rendered.file_name, what=what, count=max(1, rendered.annotations)))
+
+    def finish(self) -> None:
+        """Write what stands beside the label files; nothing unless a format has such files."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None:
+            self.finish()
+        self.folder.__exit__(kind, error, trace)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 from xml.sax.saxutils import escape
 
-from rcg.annotations.folder import AtomicFolder, put_file
+from rcg.annotations.folder import FolderWriter
 from rcg.annotations.source import Rendered, losses, unknown_label
-from rcg.types import Annotation, ImageRecord, LabelSet, Loss
+from rcg.types import Annotation, ImageRecord, LabelSet
 
 CARRIES: frozenset[str] = frozenset()
 
 
-class VocWriter:
+class VocWriter(FolderWriter):
     """A folder with one XML file an image, which appears whole when the block ends without an error.
 
     The images stay where they are. An image that no label file spoke of gets no XML. Corners are written with all
@@ -27,27 +26,7 @@ class VocWriter:
     """
 
     def __init__(self, path: str | Path, labels: LabelSet) -> None:
-        self._folder = AtomicFolder(path, endings=(".xml",))
-        self.render = _Render(labels.names)
-
-    def __enter__(self) -> Self:
-        self._folder.__enter__()
-        return self
-
-    def add(self, record: ImageRecord) -> tuple[Loss, ...]:
-        """Write the labels of one image; returns what Pascal VOC cannot carry of them.
-
-        Raises:
-            DataError: If a label is none of the classes.
-        """
-        return self.put(self.render(record))
-
-    def put(self, rendered: Rendered) -> tuple[Loss, ...]:
-        """Write what `render` made."""
-        return put_file(self._folder, rendered)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._folder.__exit__(kind, error, trace)
+        super().__init__(path, endings=(".xml",), render=_Render(labels.names))
 
 
 @dataclass(frozen=True, slots=True)

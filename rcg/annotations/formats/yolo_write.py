@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import orjson
 
-from rcg.annotations.folder import AtomicFolder, put_file
+from rcg.annotations.folder import FolderWriter
 from rcg.annotations.source import Rendered, losses, unknown_label
 from rcg.annotations.split import SPLITS
 from rcg.geometry import bounds
@@ -23,7 +22,7 @@ ADVICE = (
 )
 
 
-class YoloWriter:
+class YoloWriter(FolderWriter):
     """A folder with one text file an image, which appears whole when the block ends without an error.
 
     The images stay where they are: data.yaml says where. Where records have splits, train.txt, val.txt and test.txt
@@ -38,47 +37,34 @@ class YoloWriter:
     """
 
     def __init__(self, path: str | Path, labels: LabelSet, *, images: Path) -> None:
-        self._folder = AtomicFolder(path, endings=(".txt", ".yaml"))
         self._labels = labels
         self._images = images
         self._lists: dict[str, list[str]] = {}
-        self.render = _Render({name: number for number, name in enumerate(labels.names)}, len(labels.keypoints))
-
-    def __enter__(self) -> Self:
-        self._folder.__enter__()
-        return self
-
-    def add(self, record: ImageRecord) -> tuple[Loss, ...]:
-        """Write the labels of one image; returns what YOLO cannot carry of them.
-
-        Raises:
-            DataError: If a label is none of the classes.
-        """
-        return self.put(self.render(record))
+        self._numbers = {name: number for number, name in enumerate(labels.names)}
+        super().__init__(path, endings=(".txt", ".yaml"), render=_Render(self._numbers, len(labels.keypoints)))
 
     def put(self, rendered: Rendered) -> tuple[Loss, ...]:
-        """Write what `render` made."""
+        """Write what `render` made, and remember the split."""
         if rendered.split is not None:
             self._lists.setdefault(rendered.split, []).append(rendered.file_name)
-        return put_file(self._folder, rendered)
+        return super().put(rendered)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
-            top = os.path.abspath(self._images)  # noqa: PTH100 - links stay: Ultralytics goes by the path as written
-            for split, names in self._lists.items():
-                self._folder.write(f"{split}.txt", b"".join(os.fsencode(f"{top}/{name}\n") for name in names))
-            self._folder.write("data.yaml", self._data_yaml())
-        self._folder.__exit__(kind, error, trace)
+    def finish(self) -> None:
+        """Write the lists of the splits, and data.yaml."""
+        top = os.path.abspath(self._images)  # noqa: PTH100 - links stay: Ultralytics goes by the path as written
+        for split, names in self._lists.items():
+            self.folder.write(f"{split}.txt", b"".join(os.fsencode(f"{top}/{name}\n") for name in names))
+        self.folder.write("data.yaml", self._data_yaml())
 
     def _data_yaml(self) -> bytes:
-        images = os.path.relpath(self._images, self._folder.path).replace(os.sep, "/")
+        images = os.path.relpath(self._images, self.folder.path).replace(os.sep, "/")
         lines = [
             "# written by RCG; the images stay where they are",
             f"path: {orjson.dumps(images).decode()}",
             *self._splits(),
             f"nc: {len(self._labels.names)}",
             "names:",
-            *(f"  {number}: {orjson.dumps(name).decode()}" for name, number in self.render.numbers.items()),
+            *(f"  {number}: {orjson.dumps(name).decode()}" for name, number in self._numbers.items()),
         ]
         if self._labels.keypoints:
             lines.append(f"kpt_shape: [{len(self._labels.keypoints)}, 3]")
@@ -89,7 +75,7 @@ class YoloWriter:
         if not self._lists:
             return ["train: .", "val: ."]
         there = [split for split in SPLITS if split in self._lists]
-        lines = [f"{split}: {orjson.dumps(str(self._folder.path / f'{split}.txt')).decode()}" for split in there]
+        lines = [f"{split}: {orjson.dumps(str(self.folder.path / f'{split}.txt')).decode()}" for split in there]
         missing = [split for split in SPLITS if split not in self._lists]
         return [*lines, *(f"# no image is in {split}" for split in missing)]
 
