@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from rcg import jobs
+from rcg import job_process, jobs
 from rcg.errors import Cancelled, ConfigError, RcgError
 from rcg.progress import Report, bar, counted, lines, tee
 
@@ -44,7 +44,7 @@ _outcome = _Outcome()
 def main() -> None:
     """Run the command line and exit."""
     signal.signal(signal.SIGTERM, _interrupt)
-    job = jobs.current()
+    job = job_process.current()
     _outcome.value, _outcome.json = None, "--json" in sys.argv
     state, code = "done", 0
     error: RcgError | None = None
@@ -66,7 +66,7 @@ def main() -> None:
     if error is not None:
         print(error, file=sys.stderr)
     if job is not None:
-        jobs.finish(job, state=state, result=_outcome.value, error=None if state == "cancelled" else error)
+        job_process.finish(job, state=state, result=_outcome.value, error=None if state == "cancelled" else error)
     if _outcome.json:
         told = _outcome.value
         if error is not None:
@@ -111,9 +111,9 @@ def _plain(value: Any) -> Any:
 
 def _report() -> Report:
     """Where a verb's progress goes: a bar on a terminal, lines elsewhere, and the job's file where it is a job."""
-    job = jobs.current()
+    job = job_process.current()
     if job is not None:
-        return tee(lines(), jobs.job_report(job))
+        return tee(lines(), job_process.job_report(job))
     return bar() if sys.stderr.isatty() else lines()
 
 
@@ -352,12 +352,12 @@ def _without_workspace(arguments: list[str]) -> list[str]:
 
 def _note_run(run: Any) -> None:
     print(f"run {run.name}; Ctrl-C stops it, rcg train --resume {run.name} goes on", file=sys.stderr)
-    if (job := jobs.current()) is not None:
+    if (job := job_process.current()) is not None:
         job.note(run=run.name)
 
 
 def _noted_report(run: str) -> Report:
-    if (job := jobs.current()) is not None:
+    if (job := job_process.current()) is not None:
         job.note(run=run)
     return _report()
 

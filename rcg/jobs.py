@@ -8,12 +8,13 @@ A job is a folder `<workspace>/jobs/<id>/`. Whoever looks at it reads the files;
     notes.json       facts for the reader while it runs, such as the name of the run
     cancel           present once somebody asked it to stop
     state.json       how it ended, written last
+
+This is the side of those who start and watch; `rcg.job_process` is that of the process itself.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import shlex
@@ -22,8 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -33,15 +33,13 @@ import orjson
 import psutil
 
 from rcg import errors, files
-from rcg.errors import Cancelled, RcgError, RunError
-from rcg.progress import Report, Tick, jsonl, read_ticks, tee
+from rcg.errors import RcgError, RunError
+from rcg.job_files import VARIABLE, read_record, read_tail, write_end
+from rcg.progress import Tick, read_ticks
 
-VARIABLE = "RCG_JOB"
 ENDED = ("done", "failed", "cancelled", "lost")
-_BEAT_S = 1.0
 _START_S = 30.0  # a job.json without a pid is a start under way for so long, and a start that died after
 _SILENT_S = 60.0  # a job on another machine is taken for lost after so long without a heartbeat
-_TAIL = 1 << 16
 _NICE = 5
 _RESERVE = b"\0" * (1 << 15)
 
@@ -75,7 +73,7 @@ class Job:
         Raises:
             RunError: If there is no job in it.
         """
-        record = _read(Path(folder) / "job.json")
+        record = read_record(Path(folder) / "job.json")
         if record is None:
             raise RunError("there is no job", where=folder, fix="name a folder below the workspace's jobs/")
         return cls(
@@ -107,10 +105,10 @@ class Job:
         return "running" if ended is None else str(ended["state"])
 
     def _end(self) -> dict[str, Any] | None:
-        return _read(self.folder / "state.json")
+        return read_record(self.folder / "state.json")
 
     def _alive(self) -> bool:
-        record = _read(self.folder / "job.json") or {}
+        record = read_record(self.folder / "job.json") or {}
         if record.get("host") != socket.gethostname():
             return self.heartbeat_age_s < _SILENT_S
         if record.get("pid") is None:
@@ -147,7 +145,7 @@ class Job:
     def recent(self) -> list[tuple[float, Tick]]:
         """The ticks of the last minute or so, each with its time: enough for a rate, cheap however long it runs."""
         found = []
-        for line in _tail(self.folder / "progress.jsonl").split(b"\n"):
+        for line in read_tail(self.folder / "progress.jsonl").split(b"\n"):
             with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):  # the first line may be cut
                 record = orjson.loads(line)
                 found.append((float(record.pop("time")), Tick(**record)))
@@ -159,12 +157,12 @@ class Job:
 
     def log(self) -> str:
         """The end of what the process wrote, up to 64 kB."""
-        return _tail(self.folder / "log.txt").decode(errors="replace")
+        return read_tail(self.folder / "log.txt").decode(errors="replace")
 
     @property
     def notes(self) -> dict[str, Any]:
         """What the process noted about itself, such as {"run": name}."""
-        return _read(self.folder / "notes.json") or {}
+        return read_record(self.folder / "notes.json") or {}
 
     def note(self, **facts: Any) -> None:
         """Add facts to the notes; called by the process itself."""
@@ -224,12 +222,12 @@ class Job:
             (self.folder / "cancel").touch()
         except OSError as error:
             raise files.explain(error, self.folder) from error
-        record = _read(self.folder / "job.json") or {}
+        record = read_record(self.folder / "job.json") or {}
         mine = record.get("host") == socket.gethostname() and record.get("pid") is not None
         if now and mine and files.same_process(record["pid"], record["started"]):
             _kill(psutil.Process(record["pid"]))
             if self._end() is None:
-                finish(self, state="cancelled")
+                write_end(self.folder, state="cancelled")
 
     def wait(self, timeout: float | None = None) -> Job:
         """Wait until it has ended, and return it; Ctrl-C ends the waiting, not the job.
@@ -318,7 +316,7 @@ def _reap(process: subprocess.Popen[bytes], job: Job) -> None:
         last = next((line for line in reversed(job.log().splitlines()) if line.strip()), "no message")
         error = RunError(last.strip()[:500], where=job.title, fix="look into the log; mend the cause; start it again")
         with contextlib.suppress(RcgError):
-            finish(job, state="failed", error=error, trace=job.log()[-8000:])
+            write_end(job.folder, state="failed", error=error, trace=job.log()[-8000:])
 
 
 def jobs(workspace: str | Path) -> tuple[Job, ...]:
@@ -330,92 +328,6 @@ def jobs(workspace: str | Path) -> tuple[Job, ...]:
     return tuple(found)
 
 
-def current() -> Job | None:
-    """The job that this process is, or None; processes started by a job are not the job."""
-    folder = os.environ.get(VARIABLE)
-    if not folder:
-        return None
-    record = _read(Path(folder) / "job.json")
-    if record is None or record["pid"] not in (None, os.getpid()):
-        return None
-    if record["pid"] is None:  # this process was quicker than the one that started it
-        me = psutil.Process()
-        files.write_json(Path(folder) / "job.json", {**record, "pid": me.pid, "started": me.create_time()})
-    return Job.open(folder)
-
-
-def job_report(job: Job) -> Report:
-    """A sink for the job's own process: writes the progress and the heartbeat, and raises `Cancelled` when asked."""
-    path, flag = job.folder / "progress.jsonl", job.folder / "cancel"
-    try:
-        path.touch()
-    except OSError as error:
-        raise files.explain(error, path) from error
-    threading.Thread(target=_beat, args=(path, job.folder / "state.json"), daemon=True, name="heartbeat").start()
-
-    def stop(_: Tick) -> None:
-        if flag.exists():
-            raise Cancelled("stopped as asked; what was done so far is valid", where=job.title)
-
-    return tee(_guarded(jsonl(path), path), stop)
-
-
-def _beat(path: Path, end: Path) -> None:
-    while not end.exists():
-        try:
-            os.utime(path)
-        except OSError:
-            return  # the folder was removed: nobody listens
-        time.sleep(_BEAT_S)
-
-
-def _guarded(sink: Report, path: Path) -> Report:
-    def write(tick: Tick) -> None:
-        try:
-            sink(tick)
-        except OSError as error:
-            raise files.explain(error, path) from error
-
-    return write
-
-
-def finish(
-    job: Job,
-    *,
-    state: str,
-    result: Mapping[str, Any] | None = None,
-    error: BaseException | None = None,
-    trace: str | None = None,
-) -> None:
-    """Write how the job ended; its process's last act.
-
-    Args:
-        job: The job.
-        state: "done", "failed" or "cancelled".
-        result: What it found; a value that JSON does not know, such as a path, is written as its text.
-        error: Why it failed; any exception.
-        trace: The traceback, where `error` carries none.
-    """
-    record = {"state": state, "ended": time.time(), "result": result, "error": _told(error, trace)}
-    (job.folder / "reserve").unlink(missing_ok=True)
-    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-    files.write_bytes(job.folder / "state.json", orjson.dumps(record, default=str, option=options))
-
-
-def _told(error: BaseException | None, trace: str | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
-    trace = trace or "".join(traceback.format_exception(error))
-    if isinstance(error, RcgError):
-        kind, what, where, fix = type(error).__name__, error.what, error.where, error.fix
-    else:
-        kind, what, where = "RcgError", f"{type(error).__name__}: {error}", None
-        fix = "this is a fault in RCG: report it with the traceback; what was saved stays valid"
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            what, fix = "the disk is full", "free some space, then resume it"
-    return {"kind": kind, "what": what, "where": where, "fix": fix, "traceback": trace}
-
-
 def _kill(process: psutil.Process) -> None:
     family = []
     with contextlib.suppress(psutil.Error):
@@ -424,19 +336,3 @@ def _kill(process: psutil.Process) -> None:
         with contextlib.suppress(psutil.Error):
             each.kill()
     psutil.wait_procs(family, timeout=5)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        return dict(orjson.loads(path.read_bytes()))
-    except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError):
-        return None
-
-
-def _tail(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL))
-            return file.read()
-    except FileNotFoundError:
-        return b""

@@ -11,19 +11,19 @@ import time
 import psutil
 import pytest
 
-from rcg import jobs
+from rcg import job_process, jobs
 from rcg.errors import RunError
 
 # A command line of its own, so that this layer is tested without the layers above it. It speaks as `rcg` does.
 COUNTING = """
 import sys, time
 from pathlib import Path
-from rcg import jobs
+from rcg import job_process, jobs
 from rcg.errors import Cancelled, DataError
 from rcg.progress import tracked
 
-job = jobs.current()
-report = jobs.job_report(job)
+job = job_process.current()
+report = job_process.job_report(job)
 verb, *rest = sys.argv[1:sys.argv.index("--workspace")]
 saved = Path(sys.argv[-1]) / "saved"
 print("counting", verb, rest)
@@ -42,11 +42,12 @@ try:
     for number in tracked(range(begin, 200), task="counting", report=report, every_s=0):
         time.sleep(0.008)
         saved.write_text(str(number + 1))
-    jobs.finish(job, state="done", result={"counted": int(saved.read_text()), "arguments": sys.argv[1:], "file": saved})
+    found = {"counted": int(saved.read_text()), "arguments": sys.argv[1:], "file": saved}
+    job_process.finish(job, state="done", result=found)
 except Cancelled:
-    jobs.finish(job, state="cancelled")
+    job_process.finish(job, state="cancelled")
 except Exception as error:
-    jobs.finish(job, state="failed", error=error)
+    job_process.finish(job, state="failed", error=error)
     sys.exit(2)
 """
 
@@ -218,10 +219,10 @@ def test_a_start_that_died_before_it_had_a_process_is_lost(place):
 
 def test_a_child_of_the_job_is_not_the_job(place, monkeypatch):
     job = start(place, "sleep", "60")
-    monkeypatch.setenv(jobs.VARIABLE, str(job.folder))
-    assert jobs.current() is None
-    monkeypatch.delenv(jobs.VARIABLE)
-    assert jobs.current() is None
+    monkeypatch.setenv(job_process.VARIABLE, str(job.folder))
+    assert job_process.current() is None
+    monkeypatch.delenv(job_process.VARIABLE)
+    assert job_process.current() is None
 
 
 def test_jobs_are_listed_newest_first_and_waiting_has_an_end(place):

@@ -14,7 +14,8 @@ WORKSPACE = {
 }  # fmt: skip
 ORDER = [
     {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"images"}, {"annotations", "photometric"},
-    {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "jobs"}, {"training"}, {"grading", "review"},
+    {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "job_files", "jobs", "job_process"}, {"training"},
+    {"grading", "review"},
     {"cluster", "capture", "info", "demo"}, {"cli"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

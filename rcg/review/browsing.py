@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from rcg import jobs
+from rcg import job_process
 from rcg.errors import DataError
 from rcg.progress import Report, Tick, silent
 from rcg.review.building import build, fiftyone_name
@@ -178,7 +178,7 @@ def browse(
         MissingExtra: If FiftyOne or its database is missing.
     """
     with open_app(dataset, port=port, report=report) as opened:
-        if (job := jobs.current()) is not None:
+        if (job := job_process.current()) is not None:
             job.note(url=opened.url)  # a panel that finds the job again finds the page too
         if open_browser:
             webbrowser.open(opened.url)
