@@ -1,22 +1,19 @@
-"""The command line: parse, call, print. Exit 0 done, 2 the user can mend it, 1 our bug."""
+"""The command line: parse, call, print. How a command ends stands in `rcg.console`."""
 
 from __future__ import annotations
 
-import signal
 import sys
-import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, is_dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from rcg import job_process, jobs
-from rcg.errors import Cancelled, ConfigError, RcgError
-from rcg.progress import Report, bar, counted, lines, tee
+from rcg.console import progress, run_command, tell
+from rcg.errors import ConfigError, RcgError
+from rcg.progress import counted
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="RCG, the open workbench for grading trading cards.")
 dataset_app = typer.Typer(no_args_is_help=True, help="Create datasets, add images and labels, look at them.")
@@ -24,103 +21,14 @@ runs_app = typer.Typer(help="List runs, or show one.")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(runs_app, name="runs", invoke_without_command=True)
 
-_INTERRUPTED = 130
-
 Place = Annotated[Path | None, typer.Option("--workspace", help="The workspace; $RCG_HOME, else ./data.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 DatasetName = Annotated[str, typer.Argument(help="The dataset's name.")]
 
 
-class _Outcome:
-    """What the verb found: kept for the JSON line and for the job that runs it."""
-
-    value: Mapping[str, Any] | None = None
-    json = False
-
-
-_outcome = _Outcome()
-
-
 def main() -> None:
     """Run the command line and exit."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    job = job_process.current()
-    _outcome.value, _outcome.json = None, "--json" in sys.argv
-    state, code = "done", 0
-    error: RcgError | None = None
-    try:
-        code = app(standalone_mode=False) or 0
-        if code == _INTERRUPTED:  # typer has swallowed a KeyboardInterrupt
-            raise KeyboardInterrupt  # noqa: TRY301
-    except Cancelled as stop:
-        state, code = "cancelled", 2
-        error = stop if stop.fix else Cancelled(stop.what, where=stop.where, fix=_after_stop())
-    except (KeyboardInterrupt, typer.Abort):
-        state, code = "cancelled", 2
-        error = Cancelled("stopped", fix=_after_stop())
-    except RcgError as caught:
-        state, error, code = "failed", caught, 2
-    except Exception as caught:  # noqa: BLE001 - the last resort: told as our bug, with the traceback
-        state, code = "failed", 2 if _is_usage(caught) else 1
-        error = _usage(caught) if _is_usage(caught) else _bug(caught)
-    if error is not None:
-        print(error, file=sys.stderr)
-    if job is not None:
-        job_process.finish(job, state=state, result=_outcome.value, error=None if state == "cancelled" else error)
-    if _outcome.json:
-        told = _outcome.value
-        if error is not None:
-            told = {"error": {"what": error.what, "where": error.where, "fix": error.fix}}
-        print(orjson.dumps(told or {}, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode())
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _after_stop() -> str:
-    if sys.argv[1:3] == ["dataset", "add"]:
-        return "repeat the command to go on; what was added so far is kept"
-    return "repeat the command; what stood there before is untouched"
-
-
-def _is_usage(error: Exception) -> bool:
-    # Typer may carry its own copy of click, so the base of its usage errors is told by name.
-    return any(kind.__name__ == "ClickException" for kind in type(error).__mro__)
-
-
-def _usage(error: Any) -> RcgError | None:
-    message = str(error.format_message())  # empty where the verb was left out: then the help was printed
-    path = getattr(getattr(error, "ctx", None), "command_path", "") or "rcg"
-    return ConfigError(message, fix=f"{path} --help lists what it takes") if message else None
-
-
-def _bug(error: Exception) -> RcgError:
-    traceback.print_exc()
-    return RcgError(f"{type(error).__name__}: {error}", fix="this is a bug in RCG; the traceback says where")
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, Path):
-        return str(value)
-    return list(value)
-
-
-def _report() -> Report:
-    """Where a verb's progress goes: a bar on a terminal, lines elsewhere, and the job's file where it is a job."""
-    job = job_process.current()
-    if job is not None:
-        return tee(lines(), job_process.job_report(job))
-    return bar() if sys.stderr.isatty() else lines()
-
-
-def _done(text: str, **facts: Any) -> None:
-    """Print what a person reads and keep what a program reads."""
-    _outcome.value = facts
-    print(text)
+    run_command(app)
 
 
 def _workspace(place: Path | None) -> Any:
@@ -141,7 +49,7 @@ def info(
     if fix:
         from rcg.review.database import install_database
 
-        print(install_database(report=_report()))
+        print(install_database(report=progress()))
     parts = inspect(workspace)
     marks = {"ok": "ok", "missing": "MISSING", "note": "note"}
     rows = []
@@ -151,7 +59,7 @@ def info(
             rows.append(f"{'':8} fix: {part.fix}")
     good = usable(parts)
     rows.append("the main job can run" if good else "the main job cannot run: mend what is missing above")
-    _done("\n".join(rows), usable=good, parts=parts)
+    tell("\n".join(rows), usable=good, parts=parts)
     return 0 if good else 2
 
 
@@ -166,8 +74,8 @@ def demo(
     """Do the main job on made data: dataset, conversion, readiness, training, evaluation, predictions, review."""
     from rcg.demo import run_demo
 
-    done = run_demo(_workspace(workspace), budget=budget, seed=seed, profile=profile, report=_report())
-    _done(str(done), **asdict(done))
+    done = run_demo(_workspace(workspace), budget=budget, seed=seed, profile=profile, report=progress())
+    tell(str(done), **asdict(done))
 
 
 @app.command()
@@ -191,9 +99,9 @@ def convert(
 
     done = run(
         source, target, to=to, from_=from_, images=images, labels=labels, classes=classes,
-        stage=stage.replace("-", "_"), strict=strict, jobs=jobs, first_id=first_id, report=_report(),
+        stage=stage.replace("-", "_"), strict=strict, jobs=jobs, first_id=first_id, report=progress(),
     )  # fmt: skip
-    _done(done.summary(), **asdict(done))
+    tell(done.summary(), **asdict(done))
 
 
 @app.command()
@@ -208,7 +116,7 @@ def validate(
     ws = _workspace(workspace)
     names = {each.name for each in ws.datasets()}
     found = run(ws.dataset(source) if source in names or not Path(source).exists() else source)
-    _done(str(found), **asdict(found))
+    tell(str(found), **asdict(found))
     return 2 if found.verdict == "stop" else 0
 
 
@@ -225,7 +133,7 @@ def dataset_create(
     names = [each.strip() for each in classes.split(",") if each.strip()]
     made = _workspace(workspace).create(name, type=type, classes=names, card_pattern=card_pattern)
     text = f"made {name}, {made.type.title.lower()}; next: rcg dataset add {name} --images FOLDER"
-    _done(text, name=name, type=made.type.name, path=made.path)
+    tell(text, name=name, type=made.type.name, path=made.path)
 
 
 @dataset_app.command("add")
@@ -253,13 +161,13 @@ def dataset_add(
             classes=classes,
             format=from_,
             link=link,
-            report=_report(),
+            report=progress(),
         )
     )
     brought = f"{counted(done.images, 'image')} ({done.new:,} new), {counted(done.annotations, 'annotation')}"
     text = [f"{brought} from {done.format}"]
     text += [f"left out: {done.dropped:,}, listed in {done.quarantine}"] if done.dropped else []
-    _done("\n".join([*text, *done.notes]), **asdict(done))
+    tell("\n".join([*text, *done.notes]), **asdict(done))
 
 
 @dataset_app.command("list")
@@ -278,7 +186,7 @@ def dataset_list(workspace: Place = None, json: AsJson = False) -> None:
         rows.append({"name": each.name, "type": kind, "images": have.images, "labelled": have.labelled})
         told.append(f"{each.name:24} {kind:20} {counted(have.images, 'image')}, {have.labelled:,} labelled")
     text = "\n".join(told)
-    _done(text or "no datasets yet; make one: rcg dataset create NAME --type custom", datasets=rows)
+    tell(text or "no datasets yet; make one: rcg dataset create NAME --type custom", datasets=rows)
 
 
 @dataset_app.command("show")
@@ -299,7 +207,7 @@ def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = Fals
     if unfinished := config.get("unfinished"):
         rows.append(f"  an import was not finished; repeat it: rcg dataset add {name} --images {unfinished}")
     rows += [f"  from {s['path']} ({s['format']}, {s['stage']}, {s['images']:,} images)" for s in config["sources"]]
-    _done("\n".join(rows), name=name, type=found.type.name, coverage=have, config=config)
+    tell("\n".join(rows), name=name, type=found.type.name, coverage=have, config=config)
 
 
 @app.command()
@@ -326,17 +234,19 @@ def train(
         arguments = [each for each in sys.argv[1:] if each not in ("--detach", "--json")]
         job = jobs.start(ws.path, _without_workspace(arguments), title=f"training {dataset or resume}")
         text = f"training in a process of its own; log: {job.folder}/log.txt; to stop it: touch {job.folder}/cancel"
-        _done(text, job=job.id, folder=job.folder)
+        tell(text, job=job.id, folder=job.folder)
         return
     from rcg import training
 
     if resume:
-        run = training.resume(ws.run(resume), report=_noted_report(ws.run(resume).name))
+        run = ws.run(resume)
+        _note_run(run)
+        run = training.resume(run, report=progress())
     else:
         wanted = training.TrainConfig.parse(settings or (), file=config, architecture=architecture)
         started: Callable[[Any], None] = _note_run
-        run = training.train(ws.dataset(dataset or ""), config=wanted, name=name, report=_report(), started=started)
-    _done(f"{run.name}: {run.state()}; next: rcg evaluate {run.name}", run=run.name, state=run.state(), path=run.path)
+        run = training.train(ws.dataset(dataset or ""), config=wanted, name=name, report=progress(), started=started)
+    tell(f"{run.name}: {run.state()}; next: rcg evaluate {run.name}", run=run.name, state=run.state(), path=run.path)
 
 
 def _without_workspace(arguments: list[str]) -> list[str]:
@@ -356,12 +266,6 @@ def _note_run(run: Any) -> None:
         job.note(run=run.name)
 
 
-def _noted_report(run: str) -> Report:
-    if (job := job_process.current()) is not None:
-        job.note(run=run)
-    return _report()
-
-
 @app.command()
 def evaluate(
     run: Annotated[str, typer.Argument(help="The run's name.")],
@@ -375,8 +279,8 @@ def evaluate(
 
     ws = _workspace(workspace)
     data = None if dataset is None else ws.dataset(dataset)
-    found = training.evaluate(ws.run(run), data, split=split, report=_report())
-    _done(str(found), **asdict(found))
+    found = training.evaluate(ws.run(run), data, split=split, report=progress())
+    tell(str(found), **asdict(found))
 
 
 @app.command()
@@ -394,7 +298,7 @@ def predict(
     ws = _workspace(workspace)
     found = ws.run(run)
     data = ws.dataset(images) if images in {each.name for each in ws.datasets()} else None
-    done = training.predict(found, Path(images) if data is None else data, score=score, report=_report())
+    done = training.predict(found, Path(images) if data is None else data, score=score, report=progress())
     target = out or (found.path / "predictions.json" if data is None else None)
     if data is not None:
         stored = data.write_predictions(found.name, done.records)
@@ -405,7 +309,7 @@ def predict(
     text = [f"{counted(boxes, 'box', 'boxes')} on {counted(len(done.records), 'image')}; in {place}"]
     text += [f"not read: {each.file}: {each.reason}" for each in done.unreadable]
     facts = {"images": len(done.records), "annotations": boxes, "path": place, "unreadable": done.unreadable}
-    _done("\n".join(text), run=found.name, **facts)
+    tell("\n".join(text), run=found.name, **facts)
 
 
 @runs_app.callback()
@@ -418,7 +322,7 @@ def runs(context: typer.Context, workspace: Place = None, json: AsJson = False) 
         numbers = (run.metrics() or {}).get("numbers", {})
         rows.append({"name": run.name, "state": run.state(), "ap": numbers.get("AP"), "ap50": numbers.get("AP50")})
     text = "\n".join(f"{r['name']:40} {r['state']:8} AP {_figure(r['ap'])}  AP50 {_figure(r['ap50'])}" for r in rows)
-    _done(text or "no runs yet; train: rcg train DATASET", runs=rows)
+    tell(text or "no runs yet; train: rcg train DATASET", runs=rows)
 
 
 @runs_app.command("show")
@@ -433,7 +337,7 @@ def runs_show(
     if found.error():
         rows.append(f"  it failed: {found.error()}")
     rows.append(report.read_text() if report.exists() else f"  not evaluated; next: rcg evaluate {found.name}")
-    _done("\n".join(rows), run=found.name, state=found.state(), config=config, metrics=metrics)
+    tell("\n".join(rows), run=found.name, state=found.state(), config=config, metrics=metrics)
 
 
 def _figure(value: float | None) -> str:
@@ -446,7 +350,7 @@ def journal(
 ) -> None:
     """Show what changed in the workspace, and when."""
     entries = _workspace(workspace).journal()[-last:]
-    _done("\n".join(map(str, entries)) or "the journal is empty", entries=entries)
+    tell("\n".join(map(str, entries)) or "the journal is empty", entries=entries)
 
 
 @app.command()
@@ -459,5 +363,5 @@ def browse(
     """Browse labels and predictions in FiftyOne; edits made there become corrections. Ctrl-C ends it."""
     from rcg.review import browse as run
 
-    done = run(_workspace(workspace).dataset(dataset), port=port, report=_report())
-    _done(str(done), dataset=dataset)
+    done = run(_workspace(workspace).dataset(dataset), port=port, report=progress())
+    tell(str(done), dataset=dataset)

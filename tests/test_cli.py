@@ -153,3 +153,14 @@ def test_no_verb_shows_the_help(tmp_path):
     code, _, text, error = rcg(home=tmp_path)
     assert code == 2
     assert "Usage" in text + error
+
+
+def test_a_reader_that_goes_away_is_no_bug(tmp_path):
+    home = tmp_path / "home"
+    for number in range(40):
+        Workspace(home).create(f"cards-{number}", type="custom")
+    command = f"{sys.executable} -m rcg journal --workspace {home} --last 100000 | true"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr

@@ -16,7 +16,7 @@ ORDER = [
     {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"images"}, {"annotations", "photometric"},
     {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "job_files", "jobs", "job_process"}, {"training"},
     {"grading", "review"},
-    {"cluster", "capture", "info", "demo"}, {"cli"}, {"__init__", "__main__"},
+    {"cluster", "capture", "info", "demo", "console"}, {"cli"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 HEAVY = {"torch", "torchvision", "PIL", "cv2", "matplotlib", "fiftyone", "pycocotools", "tensorboard", "ipywidgets"}
