@@ -76,7 +76,7 @@ def _run(app: typer.Typer) -> tuple[str, int, RcgError | None]:
         return "cancelled", 2, Cancelled("stopped", fix=_after_stop())
     except RcgError as error:
         return "failed", 2, error
-    except BrokenPipeError:  # the reader went, as with `rcg journal | head`
+    except (BrokenPipeError, SystemExit):  # the reader went, as with `rcg journal | head`; typer makes it an exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return "done", 0, None
     except Exception as error:  # noqa: BLE001 - the last resort: told as our bug, with the traceback
