@@ -20,6 +20,7 @@ from widgets.jobbar import JobBar, code_html
 from widgets.kit import (
     Html,
     Panel,
+    beside,
     card,
     choice,
     columns,
@@ -102,10 +103,10 @@ class DatasetPanel(Panel):
         code.observe(shape, "value")
         shape()
         show_seen()
-        row = w.HBox([add, code], layout=w.Layout(margin="4px 0 0 122px"))
+        buttons = beside(add, code, margin="4px 0 0 122px")
         self.controls.update(format=read_as, classes=classes)
         fields = [path, seen, name, kind, purpose, stage, predictions, link, labels, read_as, classes]
-        return card(*fields, row, self.told("add"), text, title="Add a folder")
+        return card(*fields, buttons, self.told("add"), text, title="Add a folder")
 
     def _code(self) -> str:
         try:
@@ -129,8 +130,8 @@ class DatasetPanel(Panel):
             train.layout.display = "" if m.chosen is not None and ready else "none"
 
         m.observe(fill, ["about", "chosen"])
-        row = w.HBox([dataset, refresh, train], layout=w.Layout(flex_flow="row wrap"))
-        return card(row, self.told("look"), shown, title="Look at a dataset")
+        buttons = beside(dataset, refresh, train)
+        return card(buttons, self.told("look"), shown, title="Look at a dataset")
 
     def _read_again(self) -> None:
         self.model.refresh()

@@ -16,7 +16,7 @@ from rcg.workspace import Workspace
 from widgets.base import Message
 from widgets.home_model import DatasetRow, Glance, HomeModel
 from widgets.jobbar import JobBar
-from widgets.kit import Html, Panel, empty_html, html_of, message_html, state_html, table_html
+from widgets.kit import Html, Panel, beside, empty_html, html_of, message_html, state_html, table_html
 from widgets.training_model import Row
 
 _RUNS = 8
@@ -42,7 +42,7 @@ class HomePanel(Panel):
         self.read(m.refresh, busy="reading the workspace", key="refresh")
         if not self.inline:
             self.read(m.inspect, busy="", key="inspect")
-        return [problems, self._jobs, glance, w.HBox([refresh, self.told("home")])]
+        return [problems, self._jobs, glance, beside(refresh, self.told("home"))]
 
     def _show_jobs(self, change: dict[str, Any]) -> None:
         for model in change["new"]:

@@ -10,7 +10,7 @@ from rcg.jobs import Job
 from widgets.base import Message, Worker
 from widgets.code import Code, code_of
 from widgets.job_model import LIVE, SILENT_S, JobModel, Snapshot
-from widgets.kit import html_of, message_html, state_html
+from widgets.kit import beside, html_of, message_html, state_html
 
 
 def bar_html(shown: Snapshot | None) -> str:
@@ -86,8 +86,8 @@ class JobBar:
             "cancel": self.cancel, "resume": self.resume, "dismiss": self.dismiss, "log": self.log_open,
             "code": self.code_open,
         }  # fmt: skip
-        row = w.HBox([self.cancel, self.resume, self.log_open, self.code_open, self.dismiss])
-        self.box = w.VBox([self.title, self.bar, self.message, row, self.log, self.code])
+        buttons = beside(self.cancel, self.resume, self.log_open, self.code_open, self.dismiss)
+        self.box = w.VBox([self.title, self.bar, self.message, buttons, self.log, self.code])
         self.box.add_class("rcg-card")
         self.box.add_class("rcg-job")
         self.log_open.observe(self._show_log, "value")

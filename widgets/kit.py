@@ -50,7 +50,8 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[object]], *, numbers
 
     top = "".join(cell("th", column, value) for column, value in enumerate(head))
     body = "".join(f"<tr>{''.join(cell('td', i, value) for i, value in enumerate(row))}</tr>" for row in rows)
-    return f'<table class="rcg-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+    table = f'<table class="rcg-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="rcg-wide">{table}</div>'
 
 
 _EVERY_S = 0.4
@@ -150,6 +151,11 @@ def choice(
     model.observe(fill, [options, name])
     made.observe(take, "value")
     return made
+
+
+def beside(*children: w.Widget, margin: str = "0", **layout: str) -> w.HBox:
+    """Widgets beside each other; what finds no room goes into the next line."""
+    return w.HBox(list(children), layout=w.Layout(flex_flow="row wrap", margin=margin, **layout))
 
 
 def columns(left: Sequence[w.Widget], right: Sequence[w.Widget]) -> w.HBox:
@@ -258,7 +264,9 @@ class Panel(ABC):
         tip: str = "",
     ) -> w.Button:  # fmt: skip
         """A button that calls one command of the model, away from the kernel's thread."""
-        made = w.Button(description=text, button_style=style, tooltip=tip, layout=w.Layout(width="auto"))
+        made = w.Button(
+            description=text, button_style=style, tooltip=tip, layout=w.Layout(width="auto", flex="0 0 auto")
+        )
         made.on_click(lambda _: self.act(command, busy=busy, place=place))
         self.controls[name] = made
         self._buttons.append(made)

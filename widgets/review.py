@@ -16,6 +16,7 @@ from widgets.jobbar import JobBar
 from widgets.kit import (
     Html,
     Panel,
+    beside,
     card,
     choice,
     columns,
@@ -66,8 +67,8 @@ class ReviewPanel(Panel):
         again = self.button("refresh", "Read again", m.look, busy="comparing", place="choices")
         names = {"dataset": dataset, "predictions": predictions, "order": order, "score": score}
         self.controls.update(names, totals=totals, link=link)
-        row = w.HBox([app, again], layout=w.Layout(margin="4px 0 0 122px"))
-        return card(*names.values(), row, link, self.told("choices"), totals, title="What to look at")
+        buttons = beside(app, again, margin="4px 0 0 122px")
+        return card(*names.values(), buttons, link, self.told("choices"), totals, title="What to look at")
 
     def _list(self) -> w.Widget:
         self._listing = w.Select(rows=16, layout=w.Layout(width="98%"), tooltip="The arrow keys go up and down")
@@ -91,7 +92,7 @@ class ReviewPanel(Panel):
         before, after = self._step("previous", "← Previous"), self._step("next", "Next →")
         self.controls.update(slider=self._slider, image=self._shown, caption=self._caption, problem=problem)
         self.controls.update(previous=before, next=after)
-        steps = w.HBox([before, after, self._slider], layout=w.Layout(align_items="center", flex_flow="row wrap"))
+        steps = beside(before, after, self._slider, align_items="center")
         self._image_card = card(
             steps, self._actions(), self.told("image"), self._caption, problem, self._shown, title="Image by image"
         )
@@ -105,7 +106,7 @@ class ReviewPanel(Panel):
         )
         tip = "Labels in red: no prediction found them"
         remove = self.button("remove", "Remove missed labels", m.remove_missed, busy=busy, place="image", tip=tip)
-        return w.HBox([confirm, accept, remove], layout=w.Layout(flex_flow="row wrap"))
+        return beside(confirm, accept, remove)
 
     def _fill(self, _: object = None) -> None:
         """Show the list around the chosen image, and the image."""
@@ -155,7 +156,7 @@ class ReviewPanel(Panel):
 
         m.observe(fill, "corrections")
         fill()
-        return card(table, w.HBox([undo, train]), self.told("log"), title="Corrections")
+        return card(table, beside(undo, train), self.told("log"), title="Corrections")
 
     def _choose(self, _: dict[str, Any]) -> None:
         self.read(self.model.look, busy="comparing predictions with labels", key="look", after_s=0.05)

@@ -32,6 +32,7 @@ STYLE = """<style>
   background: var(--rcg-soft); color: var(--rcg-text); font-family: var(--jp-code-font-family, monospace);
   font-size: 12px; line-height: 1.4; max-height: 260px; overflow-y: auto; }
 .rcg-panel pre.rcg-copy { user-select: all; cursor: copy; }
+.rcg-wide { overflow-x: auto; max-width: 100%; }
 .rcg-panel table.rcg-table { border-collapse: collapse; width: auto; margin: 2px 0; font-size: 12px; }
 .rcg-panel table.rcg-table th { text-align: left; font-weight: 600; color: var(--rcg-muted);
   border-bottom: 1px solid var(--rcg-line); padding: 3px 16px 3px 0; white-space: nowrap; background: none; }

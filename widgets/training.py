@@ -13,7 +13,19 @@ from rcg.workspace import Workspace
 from widgets.base import Message
 from widgets.chart import chart
 from widgets.jobbar import JobBar, code_html
-from widgets.kit import Html, Panel, card, choice, columns, empty_html, html_of, message_html, state_html, table_html
+from widgets.kit import (
+    Html,
+    Panel,
+    beside,
+    card,
+    choice,
+    columns,
+    empty_html,
+    html_of,
+    message_html,
+    state_html,
+    table_html,
+)
 from widgets.training_model import Curves, Row, TrainingModel, defaults, help_texts
 
 _GROUPS = {
@@ -47,7 +59,9 @@ class TrainingPanel(Panel):
     def build(self) -> Sequence[w.Widget]:
         """Make the form, the job bar, the curves, and the list of runs."""
         self.job = JobBar(self.model.jobs, inline=self.inline)
-        parts = [columns([self._form()], [self.job.box, self._curves(), self._runs(), self._samples()])]
+        # The bar stands next to the button that starts it, also where a narrow page puts the columns below each other.
+        left = [self._form(), self.job.box, self._settings()]
+        parts = [columns(left, [self._curves(), self._runs(), self._samples()])]
         m = self.model
         m.observe(self._redraw, "compared")
         m.observe(self._relook, "run")
@@ -64,7 +78,6 @@ class TrainingPanel(Panel):
         m = self.model
         dataset = choice(m, "dataset", "names", empty="no datasets yet")
         main = [self._setting(name) for name in _MAIN]
-        groups = [self._group(title, names) for title, names in groups_of(defaults()).items()]
         wrong = html_of(m, "wrong", message_html)
         start = self.button("start", "Start training", m.start, busy="starting", place="form", style="primary")
         code = w.ToggleButton(description="Copy as code", layout=w.Layout(width="auto"))
@@ -80,8 +93,11 @@ class TrainingPanel(Panel):
         m.jobs.observe(hold, "shown")
         m.observe(show_code, ["settings", "dataset"])
         code.observe(show_code, "value")
-        row = w.HBox([start, code], layout=w.Layout(margin="6px 0 0 122px"))
-        return card(dataset, *main, row, self.told("form"), wrong, text, *groups, title="Train")
+        buttons = beside(start, code, margin="6px 0 0 122px")
+        return card(dataset, *main, buttons, self.told("form"), wrong, text, title="Train")
+
+    def _settings(self) -> w.Widget:
+        return card(*(self._group(title, names) for title, names in groups_of(defaults()).items()))
 
     def _group(self, title: str, names: Sequence[str]) -> w.Widget:
         fields = [self._setting(name) for name in names]
@@ -193,7 +209,8 @@ class TrainingPanel(Panel):
         fill()
         return card(
             table,
-            w.HBox([run, evaluate, predict, resume, refresh]),
+            run,
+            beside(evaluate, predict, resume, refresh, margin="4px 0 0 122px"),
             self.told("runs"),
             compare,
             differences,
