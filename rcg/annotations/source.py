@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
+from rcg.annotations.block import Block
 from rcg.annotations.split import split_of_path
 from rcg.errors import DataError
 from rcg.progress import Report, Tick, silent
@@ -63,6 +64,29 @@ class Reading:
     need_score: bool = False
     reason: str = ""
     trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What reading a run of images gave.
+
+    Attributes:
+        block: The images that could be read.
+        images: How many images the run has, those that could not be read too.
+        bad: Lines and files that were left out.
+        notes: Kind, first example and count of what is worth telling.
+        unknown: How many labels named a class that does not exist.
+        unscored: How many predictions had no score.
+        stamp: A hash of what was read, by names, sizes and times; it tells whether reading again would give the same.
+    """
+
+    block: Block
+    images: int
+    bad: tuple[BadLine, ...] = ()
+    notes: tuple[tuple[str, str, int], ...] = ()
+    unknown: int = 0
+    unscored: int = 0
+    stamp: str = ""
 
 
 class AnnotationSource(Protocol):
