@@ -10,15 +10,15 @@ import os
 import struct
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rcg.errors import ConfigError, DataError, FormatError
 from rcg.files import atomic, explain, walk
+from rcg.image_headers import MAX_PIXELS, PAGE, SWAPPED, Size, max_pixels, no_reading_ahead, quick_size, read_heads
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,29 +26,6 @@ if TYPE_CHECKING:
 Pixels = NDArray[np.uint8]
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-MAX_PIXELS = 512_000_000
-"""The largest picture that is decoded, in pixels (three bytes each); `RCG_MAX_PIXELS` sets another limit."""
-
-_HEAD = 4096
-_TAIL = 64
-_SWAPPED = frozenset({5, 6, 7, 8})  # EXIF orientations that exchange width and height
-_NOT_SIZES = frozenset({0xC4, 0xC8, 0xCC})  # markers between C0 and CF that are no frame headers
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Width and height of an image in pixels, as people see it."""
-
-    width: int
-    height: int
-
-
-def max_pixels() -> int:
-    """The limit on decoded pixels: `RCG_MAX_PIXELS`, or `MAX_PIXELS`."""
-    asked = os.environ.get("RCG_MAX_PIXELS", "")
-    if asked and not asked.isdigit():
-        raise ConfigError(f"RCG_MAX_PIXELS={asked!r} is not a whole number", fix="set it to a number of pixels")
-    return int(asked) if asked else MAX_PIXELS
 
 
 def is_image_name(name: str) -> bool:
@@ -81,8 +58,8 @@ def _ignored(folder: str) -> bool:
 def read_size(path: str | Path) -> Size:
     """Width and height of an image from its header, without decoding it.
 
-    The file's end is checked too, since a copy that broke off would fail later, in training. JPEG and PNG take two
-    short reads; other formats, and files that look odd, go through Pillow.
+    The file's end is checked too, since a copy that broke off would fail later, in training. JPEG, PNG, WebP and BMP
+    take two short reads; other formats, and files that look odd, go through Pillow.
 
     Args:
         path: An image file.
@@ -99,76 +76,16 @@ def read_size(path: str | Path) -> Size:
     except OSError as error:
         raise explain(error, path) from error
     try:
-        head = os.pread(handle, _HEAD, 0)
+        no_reading_ahead(handle)
+        head = os.pread(handle, PAGE, 0)
         if not head:
             raise FormatError("the file is empty (0 bytes)", where=path, fix="copy or export the image again")
-        size = _size_from_head(handle, head)
-        if size is not None and _ends_well(handle, head):
-            return size
+        size = quick_size(handle, head, os.fstat(handle).st_size)
+    except OSError as error:  # a folder that is called like an image, a disk that cannot be read
+        raise explain(error, path) from error
     finally:
         os.close(handle)
-    return _size_by_decoding(path)
-
-
-def _size_from_head(handle: int, head: bytes) -> Size | None:
-    if head[:2] == b"\xff\xd8":
-        return _jpeg_size(handle, head)
-    if head[:16] == b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" and len(head) >= 24 and b"eXIf" not in head:
-        return Size(*struct.unpack(">II", head[16:24]))
-    return None
-
-
-def _jpeg_size(handle: int, head: bytes) -> Size | None:
-    """The frame size of a JPEG; the markers are followed, since up to 200 KiB of EXIF and ICC may stand before it."""
-    start, place, orientation = 0, 2, 1
-    for _ in range(1000):
-        if place - start + 20 > len(head):
-            start, head = place, os.pread(handle, _HEAD, place)
-        at = place - start
-        if len(head) < at + 4 or head[at] != 0xFF:
-            return None
-        marker, length = head[at + 1], int.from_bytes(head[at + 2 : at + 4], "big")
-        if marker == 0xFF:  # fill byte
-            place += 1
-            continue
-        if 0xC0 <= marker <= 0xCF and marker not in _NOT_SIZES:
-            height, width = struct.unpack(">HH", head[at + 5 : at + 9])
-            if not width or not height:
-                return None
-            return Size(height, width) if orientation in _SWAPPED else Size(width, height)
-        if marker == 0xE1 and head[at + 4 : at + 10] == b"Exif\0\0":
-            found = _exif_orientation(head[at + 10 : at + 2 + length])
-            if found is None:
-                return None
-            orientation = found
-        if length < 2 or marker in (0xD9, 0xDA):
-            return None
-        place += 2 + length
-    return None
-
-
-def _exif_orientation(tiff: bytes) -> int | None:
-    """The orientation tag of a TIFF block (1 where there is none); None where the block is odd or longer than read."""
-    order: Literal["little", "big"] = "little" if tiff[:2] == b"II" else "big"
-    if tiff[:2] not in (b"II", b"MM") or len(tiff) < 8:
-        return None
-    offset = int.from_bytes(tiff[4:8], order)
-    if offset + 2 > len(tiff):
-        return None
-    for entry in range(int.from_bytes(tiff[offset : offset + 2], order)):
-        at = offset + 2 + 12 * entry
-        if at + 12 > len(tiff):
-            return None
-        if int.from_bytes(tiff[at : at + 2], order) == 0x0112:
-            return int.from_bytes(tiff[at + 8 : at + 10], order)
-    return 1
-
-
-def _ends_well(handle: int, head: bytes) -> bool:
-    """Whether the last bytes are those that a whole JPEG or PNG ends with."""
-    end = os.fstat(handle).st_size
-    tail = head[-_TAIL:] if end <= len(head) else os.pread(handle, _TAIL, end - _TAIL)
-    return tail.rstrip(b"\0").endswith(b"\xff\xd9") if head[0] == 0xFF else b"IEND" in tail
+    return size or _size_by_decoding(path)
 
 
 def _size_by_decoding(path: str | Path) -> Size:
@@ -178,7 +95,7 @@ def _size_by_decoding(path: str | Path) -> Size:
         small = size.width * size.height <= max_pixels()  # beyond it the header has to do: it is refused at decoding
         try:
             # Pillow turns TIFF by itself and has already exchanged the two.
-            swapped = image.format != "TIFF" and small and image.getexif().get(0x0112, 1) in _SWAPPED
+            swapped = image.format != "TIFF" and small and image.getexif().get(0x0112, 1) in SWAPPED
             if small:
                 image.load()
         except (OSError, ValueError, SyntaxError, struct.error) as error:
@@ -286,3 +203,9 @@ def encode_image(pixels: Pixels, ending: str, *, quality: int = 92) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, quality=quality)
     return buffer.getvalue()
+
+
+__all__ = [
+    "EXTENSIONS", "MAX_PIXELS", "Pixels", "Size", "encode_image", "is_image_name", "list_images", "max_pixels",
+    "read_heads", "read_image", "read_size", "write_image",
+]  # fmt: skip

@@ -13,7 +13,7 @@ WORKSPACE = {
     "importing", "workspace",
 }  # fmt: skip
 ORDER = [
-    {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"images"}, {"annotations", "photometric"},
+    {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"image_headers"}, {"images"}, {"annotations", "photometric"},
     {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "job_files", "jobs", "job_process"}, {"training"},
     {"grading", "review"},
     {"cluster", "capture", "info", "demo", "console"}, {"cli"}, {"__init__", "__main__"},
