@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rcg.jobs import jobs
+from tests.panel_data import fill
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as rcg.training sets it; here torch may be imported before
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -33,3 +36,28 @@ def shared_data():
     if not SHARED.is_dir():
         pytest.skip(f"the folder of real data is absent ({SHARED.name})")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def yolo(tmp_path_factory):
+    """Ten small photos of cards with YOLO labels."""
+    from rcg.synthetic import render_dataset
+
+    folder = tmp_path_factory.mktemp("made") / "Attic Cards" / "yolo"
+    render_dataset(folder, counts={"train": 6, "val": 2, "test": 2}, size=(240, 320))
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder for a workspace, whose jobs end with the test."""
+    yield tmp_path / "ws"
+    for job in jobs(tmp_path / "ws"):
+        job.cancel(now=True)
+
+
+@pytest.fixture
+def filled(place, yolo):
+    """A workspace with one dataset and one set of predictions."""
+    fill(place, yolo)
+    return place

@@ -15,56 +15,15 @@ from rcg.errors import ConfigError, DataError, RcgError
 from rcg.jobs import jobs
 from rcg.runs import new_run
 from rcg.synthetic import render_dataset
-from rcg.types import Annotation, Box
 from rcg.workspace import Workspace
+from tests.panel_data import until
 from widgets import Workbench, dataset_panel, home_panel, review_panel, training_panel
 from widgets.dataset_model import DatasetModel
 from widgets.home_model import HomeModel
 from widgets.job_model import snapshot
-from widgets.review_model import NAME, QUEUE, ReviewModel
+from widgets.looking import NAME, QUEUE
+from widgets.review_model import ReviewModel
 from widgets.training_model import curves_of, defaults, help_texts
-
-
-@pytest.fixture(scope="session")
-def yolo(tmp_path_factory):
-    """Ten small photos of cards with YOLO labels."""
-    folder = tmp_path_factory.mktemp("made") / "Attic Cards" / "yolo"
-    render_dataset(folder, counts={"train": 6, "val": 2, "test": 2}, size=(240, 320))
-    return folder
-
-
-@pytest.fixture
-def place(tmp_path):
-    yield tmp_path / "ws"
-    for job in jobs(tmp_path / "ws"):
-        job.cancel(now=True)
-
-
-@pytest.fixture
-def filled(place, yolo):
-    """A workspace with one dataset and one set of predictions: each label moved, one missed, one false."""
-    data = Workspace(place).create("attic", type="surface_damage")
-    data.add(yolo)
-    found = []
-    for record in data.records():
-        moved = [Annotation(label=each.label, box=each.box, score=0.9) for each in record.annotations[1:]]
-        false = Annotation(label="scratch", box=Box(1, 1, 9, 9), score=0.8)
-        found.append(_with(record, (*moved, false)))
-    data.write_predictions("model-a", found)
-    return place
-
-
-def _with(record, annotations):
-    from dataclasses import replace
-
-    return replace(record, annotations=tuple(annotations), labelled=True)
-
-
-def until(condition, timeout_s=20.0):
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
 
 
 def steps(job):

@@ -62,6 +62,14 @@ class PanelModel(HasTraits):
         super().__init__()
         self.workspace = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
 
+    def known_dataset(self, name: str) -> str:
+        """The name, if there is such a dataset or it is empty; a panel never takes another one in its place.
+
+        Raises:
+            DataError: If there is none; it lists those that are there.
+        """
+        return self.workspace.dataset(name).name if name else name
+
     def attempt(self, command: Callable[[], object]) -> None:
         """Call a command; show its failure instead of raising it."""
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as w
 from traitlets import HasTraits
 
+from rcg.errors import RcgError
 from widgets.base import Clock, Message, PanelModel, Worker
 from widgets.style import STYLE
 
@@ -119,7 +120,7 @@ def control(model: HasTraits, name: str, kind: type[w.Widget], **options: Any) -
 
 
 def choice(
-    model: HasTraits, name: str, options: str, *, words: Callable[[str], str] = str, empty: str = "nothing yet",
+    model: PanelModel, name: str, options: str, *, words: Callable[[str], str] = str, empty: str = "nothing yet",
     width: str = "98%",
 ) -> w.Dropdown:  # fmt: skip
     """A drop-down for a trait whose choices are another trait of the model, a tuple of strings."""
@@ -144,8 +145,13 @@ def choice(
             filling = False
 
     def take(change: dict[str, Any]) -> None:
-        if not filling:
+        if filling:
+            return
+        try:
             setattr(model, name, change["new"] or "")
+        except RcgError as error:  # it was removed meanwhile
+            fill()
+            model.message = Message.of(error, trace="")
 
     fill()
     model.observe(fill, [options, name])

@@ -28,7 +28,8 @@ from widgets.kit import (
     table_html,
     tag_html,
 )  # fmt: skip
-from widgets.review_model import MISTAKES, NAME, QUEUE, Item, ReviewModel, Totals
+from widgets.looking import MISTAKES, NAME, QUEUE, Item, Totals
+from widgets.review_model import HIGHEST, LOWEST, ReviewModel
 
 _WINDOW = 200
 
@@ -60,7 +61,7 @@ class ReviewPanel(Panel):
         predictions = choice(m, "predictions", "sets", empty="none yet: predict in Training")
         orders = [("most mistakes first", MISTAKES), ("most worth a look first", QUEUE), ("by name", NAME)]
         order = control(m, "order", w.Dropdown, options=orders)
-        score = control(m, "score", w.FloatSlider, min=0.05, max=0.95, step=0.05, continuous_update=False)
+        score = control(m, "score", w.FloatSlider, min=LOWEST, max=HIGHEST, step=0.05, continuous_update=False)
         totals, link = html_of(m, "totals", totals_html), html_of(m, "link", link_html)
         tip = "Opens beside this panel; it takes up to half a minute"
         app = self.button("app", "Open in FiftyOne", m.open_app, busy="starting", place="choices", tip=tip)

@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from traitlets import Bytes, Float, Instance, Int, Tuple, Unicode
+from traitlets import Bytes, Float, Instance, Int, Tuple, Unicode, validate
 
 from rcg.corrections import Correction
 from rcg.datasets import Dataset
 from rcg.errors import ConfigError, DataError, RcgError
 from rcg.jobs import Job
-from rcg.review.gallery import SampleReview, compare, queue
+from rcg.review.gallery import SCORE
 from rcg.training.config import TrainConfig
-from rcg.types import Annotation, ImageRecord
+from rcg.types import Annotation
 from rcg.workspace import Workspace
 from widgets.base import Message, PanelModel
 from widgets.job_model import JobModel
+from widgets.looking import MISTAKES, Item, Looked, Totals, log_stamp, look_at
 from widgets.pictures import picture
 
-MISTAKES, QUEUE, NAME = "mistakes", "queue", "name"
+LOWEST, HIGHEST = 0.05, 0.95
 _LONGEST = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """An image in the list.
-
-    Attributes:
-        file_name: Its name, relative to the images folder.
-        words: What the list says of it.
-        review: What the predictions got right and wrong, where there are any.
-    """
-
-    file_name: str
-    words: str
-    review: SampleReview | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Counts over all images that were compared."""
-
-    images: int = 0
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
+_SOURCE = "review panel"
 
 
 class ReviewModel(PanelModel):
@@ -60,7 +38,9 @@ class ReviewModel(PanelModel):
         label="Predictions", tip="What to hold against the labels; the newest run's by default"
     )
     order = Unicode(MISTAKES).tag(label="Order", tip="Most mistakes first, what is most worth labelling, or by name")
-    score = Float(0.5, min=0.05, max=0.95).tag(label="Smallest score", tip="Predictions below it are left out, 0 to 1")
+    score = Float(SCORE, min=LOWEST, max=HIGHEST).tag(
+        label="Smallest score", tip=f"Predictions below it are left out, {LOWEST} to {HIGHEST}"
+    )
     items = Tuple()
     totals = Instance(Totals, args=())
     index = Int(0).tag(label="Image", tip="Click it, then the arrow keys go from image to image")
@@ -71,14 +51,19 @@ class ReviewModel(PanelModel):
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         super().__init__(workspace)
-        self._truth: dict[str, ImageRecord] = {}
-        self._found: dict[str, ImageRecord] = {}
+        self._lock = threading.RLock()  # looks come from two workers and the clock
+        self._asked: object = None
+        self._looked: Looked | None = None
         self.app = JobModel(self.workspace, kinds=("browse",), ended=self.app_ended)
         self.jobs = JobModel(self.workspace, kinds=("train",), ended=self.ended)
         self.app.attach_latest()
         if self.app.job is not None and not self.app.running:
             self.app.dismiss()  # an App that was closed needs no resuming
-        self.refresh()
+        self.attempt(self.refresh)
+
+    @validate("dataset")
+    def _known_dataset(self, proposal: Any) -> str:
+        return self.known_dataset(proposal["value"])
 
     def refresh(self) -> None:
         """Read which datasets and sets of predictions there are."""
@@ -95,50 +80,37 @@ class ReviewModel(PanelModel):
         ages = {name: dataset.labels_file("predictions", name).stat().st_mtime for name in dataset.prediction_names()}
         return max(ages, key=lambda name: ages[name])
 
-    def _dataset(self) -> Dataset:
-        if not self.dataset:
-            raise ConfigError("no dataset is chosen", fix="make one in the dataset panel first")
-        return self.workspace.dataset(self.dataset)
-
     def look(self) -> None:
         """Compare the predictions with the labels and list the images in the chosen order."""
-        self.refresh()
-        if not self.dataset:
-            self.items, self.totals, self.corrections, self.picture = (), Totals(), (), b""
+        with self._lock:
+            self.refresh()
+            mark = self._asked = object()
+            before = self._looked
+            if before is not None and before.dataset != self.dataset:
+                self._publish(None)  # what is on the page belongs to another dataset
+                before = None
+            kept, at = self.file_name, self.index
+            name, predictions, order, score = self.dataset, self.predictions, self.order, self.score
+        if not name:
             return
-        data, kept = self._dataset(), self.file_name
-        self._truth = {record.file_name: record for record in data.records()}
-        found = data.records("predictions", name=self.predictions) if self.predictions else ()
-        self._found = {record.file_name: record for record in found}
-        reviews = compare(data, self.predictions, score=self.score) if self.predictions else ()
-        self.totals = Totals(
-            images=len(reviews), tp=sum(each.tp for each in reviews), fp=sum(each.fp for each in reviews),
-            fn=sum(each.fn for each in reviews),
-        )  # fmt: skip
-        self.items = self._listed(data, reviews)
-        self.corrections = tuple(reversed(data.corrections()))
-        self.index = next((at for at, item in enumerate(self.items) if item.file_name == kept), 0)
+        found = look_at(self.workspace.dataset(name), predictions, order=order, score=score)
+        with self._lock:
+            if self._asked is not mark:
+                return  # a newer look is under way and will tell
+            # An image that left the queue makes room for the one behind it, so that the reader goes on from there.
+            place = min(at, len(found.items) - 1) if before is not None and before.order == order else 0
+            self._publish(found, next((n for n, item in enumerate(found.items) if item.file_name == kept), place))
         self.show()
 
-    def _listed(self, data: Dataset, reviews: Sequence[SampleReview]) -> tuple[Item, ...]:
-        known = {each.file_name: each for each in reviews}
-        if self.order == QUEUE:
-            waiting = queue(data, self.predictions or None, score=self.score)
-            return tuple(
-                Item(file_name=each.file_name, words=each.reason, review=known.get(each.file_name)) for each in waiting
-            )
-        ordered = [each.file_name for each in reviews] if self.order == MISTAKES and reviews else sorted(self._truth)
-        return tuple(
-            Item(file_name=name, words=self._words(name, known.get(name)), review=known.get(name)) for name in ordered
-        )
-
-    def _words(self, name: str, review: SampleReview | None) -> str:
-        if review is None or not review.labelled:
-            count = len(self._truth[name].annotations)
-            return f"{count} labels" if self._truth[name].labelled else "no labels"
-        if not review.mistakes:
-            return f"{review.tp} right"
-        return ", ".join(f"{count} {word}" for count, word in ((review.fn, "missed"), (review.fp, "false")) if count)
+    def _publish(self, found: Looked | None, index: int = 0) -> None:
+        self._looked = found
+        self.index = 0
+        self.items = () if found is None else found.items
+        self.index = max(index, 0)
+        self.totals = Totals() if found is None else found.totals
+        self.corrections = () if found is None else found.corrections
+        if found is None or not found.items:
+            self.picture, self.picture_message = b"", None
 
     @property
     def file_name(self) -> str:
@@ -152,17 +124,19 @@ class ReviewModel(PanelModel):
 
     def show(self) -> None:
         """Draw the image at `index`."""
-        name = self.file_name
-        if not name:
-            self.picture, self.picture_message = b"", None
+        with self._lock:
+            looked, name = self._looked, self.file_name
+        if looked is None or not name:
             return
-        guesses = self._found[name].annotations if name in self._found else ()
-        path = self._dataset().images / name
+        guesses = looked.found[name].annotations if name in looked.found else ()
         try:
-            self.picture = picture(path, self._truth[name], guesses, longest=_LONGEST, score=self.score)
-            self.picture_message = None
+            path = self.workspace.dataset(looked.dataset).images / name
+            drawn, problem = picture(path, looked.truth[name], guesses, longest=_LONGEST, score=looked.score), None
         except RcgError as error:
-            self.picture, self.picture_message = b"", Message.of(error, trace="")
+            drawn, problem = b"", Message.of(error, trace="")
+        with self._lock:
+            if self._looked is looked and self.file_name == name:
+                self.picture, self.picture_message = drawn, problem
 
     def next(self) -> None:
         """Go to the next image."""
@@ -174,7 +148,8 @@ class ReviewModel(PanelModel):
 
     def confirm(self) -> Correction:
         """Note that the shown image's labels are right; an image without labels then counts as empty."""
-        made = self._dataset().correct(self._shown(), before=None, after=None, source="review panel")
+        data, item, _ = self._target()
+        made = data.correct(item.file_name, before=None, after=None, source=_SOURCE)
         self.look()
         return made
 
@@ -182,49 +157,65 @@ class ReviewModel(PanelModel):
         """Take the shown predictions over as labels, where no label stands there already."""
         from rcg.review.accepting import accept_predictions
 
-        if not self.predictions:
+        data, item, looked = self._target()
+        if not looked.predictions:
             raise ConfigError("there are no predictions to take", fix="predict in the training panel first")
-        made = accept_predictions(self._dataset(), [self._shown()], self.predictions, score=self.score)
+        made = accept_predictions(data, [item.file_name], looked.predictions, score=looked.score)
         if not made:
-            raise DataError("every prediction here stands among the labels already", where=self._shown())
+            raise _nothing_to_accept(item.file_name, looked)
         self.look()
         return made
 
     def remove(self, annotation: Annotation) -> Correction:
         """Take a label of the shown image out."""
-        made = self._dataset().correct(self._shown(), before=annotation, after=None, source="review panel")
+        data, item, _ = self._target()
+        made = data.correct(item.file_name, before=annotation, after=None, source=_SOURCE)
         self.look()
         return made
 
     def remove_missed(self) -> tuple[Correction, ...]:
         """Take those labels of the shown image out that no prediction found."""
-        item = self.shown
-        missed = () if item is None or item.review is None else item.review.missed
+        data, item, _ = self._target()
+        missed = () if item.review is None else item.review.missed
         if not missed:
-            raise DataError("no label was missed here", where=self._shown(), fix="choose an image with missed labels")
-        data = self._dataset()
-        made = tuple(data.correct(self._shown(), before=each, after=None, source="review panel") for each in missed)
+            raise DataError("no label was missed here", where=item.file_name, fix="choose an image with missed labels")
+        made = tuple(data.correct(item.file_name, before=each, after=None, source=_SOURCE) for each in missed)
         self.look()
         return made
 
     def undo(self, number: int | None = None) -> Correction:
         """Take a correction back; the newest that is in force by default."""
+        with self._lock:
+            name, known = self._name(), self.corrections
         if number is None:
-            number = next((each.number for each in self.corrections if not each.undone), None)
+            number = next((each.number for each in known if not each.undone), None)
         if number is None:
-            raise DataError("there is no correction to undo", where=self.dataset, fix="correct something first")
-        taken = self._dataset().undo(number)
+            raise DataError("there is no correction to undo", where=name, fix="correct something first")
+        taken = self._dataset(name).undo(number)
         self.look()
         return taken
 
-    def _shown(self) -> str:
-        if not self.file_name:
-            raise DataError("no image is shown", fix="choose a dataset with images")
-        return self.file_name
+    def _name(self) -> str:
+        """The dataset on the page."""
+        return self.dataset if self._looked is None else self._looked.dataset
+
+    def _dataset(self, name: str) -> Dataset:
+        if not name:
+            raise ConfigError("no dataset is chosen", fix="make one in the dataset panel first")
+        return self.workspace.dataset(name)
+
+    def _target(self) -> tuple[Dataset, Item, Looked]:
+        """What a correction is about: the image on the page and the dataset that it came from."""
+        with self._lock:
+            looked, item = self._looked, self.shown
+        if looked is None or item is None:
+            fix = "wait for the list, or choose a dataset with images"
+            raise DataError("no image is shown", fix=fix)
+        return self._dataset(looked.dataset), item, looked
 
     def open_app(self) -> Job:
         """Open FiftyOne on the dataset, in a process of its own; edits made there come back as corrections."""
-        return self.app.start(("browse", self._dataset().name), title=f"FiftyOne on {self.dataset}")
+        return self.app.start(("browse", self._dataset(self.dataset).name), title=f"FiftyOne on {self.dataset}")
 
     def app_ended(self, job: Job) -> None:
         """Show what came back from the App; one that was closed needs no resuming."""
@@ -235,16 +226,19 @@ class ReviewModel(PanelModel):
 
     def train_again(self) -> Job:
         """Train on the corrected labels, with the settings of the run that made the predictions."""
-        return self.jobs.start(self.train_arguments(), title=f"training on the corrections of {self.dataset}")
+        arguments = self.train_arguments()
+        return self.jobs.start(arguments, title=f"training on the corrections of {arguments[1]}")
 
     def train_arguments(self) -> tuple[str, ...]:
         """The command line of `train_again`."""
-        data = self._dataset()
+        with self._lock:
+            data = self._dataset(self._name())
+            predictions = self.predictions if self._looked is None else self._looked.predictions
         if not any(not each.undone for each in data.corrections()):
             raise DataError(
                 "there are no corrections yet", where=data.name, fix="correct something here or in FiftyOne"
             )
-        run = next((each for each in self.workspace.runs() if each.name == self.predictions), None)
+        run = next((each for each in self.workspace.runs() if each.name == predictions), None)
         wanted = {} if run is None else asked_for(run.config())
         return ("train", data.name, *(f"{name}={value}" for name, value in wanted.items()))
 
@@ -259,21 +253,27 @@ class ReviewModel(PanelModel):
         """Look at the App's job, the training, and the corrections that came in."""
         self.jobs.poll()
         self.app.poll()
-        shown = self.app.shown
-        if shown is not None and self.app.running:
-            found = re.search(r"https?://[^\s,]+", shown.note)
-            self.link = found.group(0) if found else self.link
-        if self.dataset and self.app.running:
-            count = len(self.workspace.dataset(self.dataset).corrections())
-            if count != len(self.corrections):
-                self.look()
+        if not self.app.running or self.app.job is None:
+            return
+        self.link = str(self.app.job.notes.get("url", ""))
+        looked = self._looked
+        if looked is not None and log_stamp(self.workspace.path / "datasets" / looked.dataset) != looked.stamp:
+            self.look()
 
 
-def asked_for(config: dict[str, object]) -> dict[str, object]:
-    """The settings of a run's configuration that a new training should be given again."""
-    default = TrainConfig()
-    names = ("architecture", "profile", "epochs", "budget", "image_size", "batch_size", "seed", "limit_images")
-    found = {name: config[name] for name in names if config.get(name) not in (None, getattr(default, name))}
+def _nothing_to_accept(file_name: str, looked: Looked) -> DataError:
+    scores = [1.0 if each.score is None else each.score for each in looked.found[file_name].annotations]
+    if any(score >= looked.score for score in scores):
+        return DataError("every prediction here stands among the labels already", where=file_name)
+    best = f"the highest here is {max(scores):.2f}; " if scores else "nothing was found here; "
+    fix = f"{best}lower “Smallest score”, or go to the next image"
+    return DataError(f"no prediction reaches the score {looked.score:g}", where=file_name, fix=fix)
+
+
+def asked_for(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run's configuration that differ from the defaults: a new training is given them again."""
+    known = {each.name: each.default for each in fields(TrainConfig)}
+    found = {name: config[name] for name, usual in known.items() if config.get(name) not in (None, usual)}
     if "budget" in found:
         found.pop("epochs", None)
     return found

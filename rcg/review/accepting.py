@@ -27,7 +27,7 @@ def accept_predictions(
     """Take predictions over as labels.
 
     A prediction that overlaps a label of the same class is that label found again, and is left out. An image that was
-    not labelled and has no prediction of that score is confirmed as empty.
+    not labelled, and in which the model looked and found nothing of that score, is confirmed as empty.
 
     Args:
         dataset: The dataset.
@@ -50,7 +50,11 @@ def accept_predictions(
         fix = f"choose one of {', '.join(dataset.prediction_names()) or 'none: predict first'}"
         raise DataError(f"there are no predictions {predictions_name!r}", where=dataset.name, fix=fix)
     truth = {record.file_name: record for record in dataset.records()}
-    predicted = {record.file_name: record for record in dataset.records("predictions", name=predictions_name)}
+    # The file lists images that the model never saw, too; to call those empty would be a false label.
+    predicted = {
+        record.file_name: record
+        for record in dataset.records("predictions", name=predictions_name) if record.labelled
+    }  # fmt: skip
     source = f"predictions {predictions_name}"
     made: list[Correction] = []
     for name in tracked(list(file_names), task="accepting predictions", report=report):
