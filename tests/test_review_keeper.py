@@ -80,6 +80,17 @@ def test_a_service_without_its_keeper_is_ended_and_started_anew(tmp_path):
     assert until(lambda: running(tmp_path) is None)
 
 
+def test_two_uses_in_one_process_end_one_by_one(tmp_path):
+    first, second = join(tmp_path, command), join(tmp_path, command)
+    first.wait(listens, what="the server")
+    first.leave()
+    first.leave()  # closing twice ends one use
+    time.sleep(4.5)
+    assert listens(second.port), "the other one still uses it"
+    second.leave()
+    assert until(lambda: running(tmp_path) is None)
+
+
 def test_a_service_that_fails_says_why(tmp_path):
     def broken(port):
         return [sys.executable, "-c", "import sys; sys.exit('the disk is full of cards')"]

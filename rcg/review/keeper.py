@@ -11,12 +11,14 @@ A service has a folder: `service.json` (who runs, on which port), `clients/` (a 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,10 @@ from rcg.files import Lock, explain, same_process, write_json
 _LOOK_S = 1.0
 _GRACE_S = 3.0
 
+_guard = threading.Lock()
+_numbers = itertools.count(1)
+_tickets: defaultdict[tuple[int, Path], set[int]] = defaultdict(set)  # by process, since a fork inherits the table
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
@@ -39,10 +45,12 @@ class Service:
     Attributes:
         folder: Where its files stand.
         port: The TCP port it listens on, at 127.0.0.1 or the address it was started with.
+        ticket: Tells this use from others of the same process.
     """
 
     folder: Path
     port: int
+    ticket: int
 
     def wait(self, ready: Callable[[int], bool], *, what: str, fix: str | None = None, timeout_s: float = 60.0) -> None:
         """Wait until `ready(port)` holds.
@@ -67,8 +75,12 @@ class Service:
             time.sleep(0.05)
 
     def leave(self) -> None:
-        """Say that this process no longer uses it; without any user left it ends within seconds."""
-        _client_file(self.folder).unlink(missing_ok=True)
+        """End this use; the service ends within seconds when no use is left, here or in another process."""
+        with _guard:
+            tickets = _tickets[os.getpid(), self.folder]
+            tickets.discard(self.ticket)
+            if not tickets:
+                _client_file(self.folder).unlink(missing_ok=True)
 
 
 def join(
@@ -93,13 +105,15 @@ def join(
     """
     place = Path(folder).absolute()
     with waiting(Lock(place / "lock", doing="starting a service")):
-        _register(place)
+        ticket = _register(place)
         if (known := running(place)) is not None:
-            return Service(folder=place, port=known["port"])
+            return Service(folder=place, port=known["port"], ticket=ticket)
+        with _guard:
+            _tickets[os.getpid(), place] = {ticket}  # earlier uses were of a service that is gone
         chosen = port or free_port()
         write_json(place / "order.json", {"port": chosen, "command": list(command(chosen)), "cwd": str(cwd or place)})
         _start_keeper(place, dict(os.environ if environment is None else environment))
-    return Service(folder=place, port=chosen)
+    return Service(folder=place, port=chosen, ticket=ticket)
 
 
 def running(folder: str | Path) -> dict[str, Any] | None:
@@ -157,8 +171,12 @@ def _client_file(folder: Path) -> Path:
     return folder / "clients" / f"{os.getpid()}.json"
 
 
-def _register(folder: Path) -> None:
-    write_json(_client_file(folder), {"pid": os.getpid(), "started": psutil.Process().create_time()})
+def _register(folder: Path) -> int:
+    with _guard:
+        ticket = next(_numbers)
+        _tickets[os.getpid(), folder].add(ticket)
+        write_json(_client_file(folder), {"pid": os.getpid(), "started": psutil.Process().create_time()})
+    return ticket
 
 
 def _start_keeper(folder: Path, environment: dict[str, str]) -> None:
