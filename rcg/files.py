@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +36,8 @@ def explain(error: OSError, path: str | Path) -> RcgError:
         fix = f"free some space ({free:,.1f} MB are left there) or name another place, then repeat the command"
         return RcgError("the disk is full; what stood there before is untouched", where=path, fix=fix)
     if error.errno in _READ_ONLY:
-        if Path(path).is_file() and not os.access(path, os.R_OK):
-            return RcgError("this file cannot be read: you have no permission", where=path, fix=f"chmod u+r {path}")
+        if closed := _closed(Path(path)):
+            return closed
         return RcgError("this place cannot be written", where=path, fix="name a folder that you may write to")
     if isinstance(error, FileNotFoundError):
         return RcgError("there is no such file or folder", where=path, fix="check the path for typing errors")
@@ -44,9 +45,38 @@ def explain(error: OSError, path: str | Path) -> RcgError:
 
 
 def _existing(path: Path) -> Path:
-    while not path.exists() and path != path.parent:
+    while not os.path.exists(path) and path != path.parent:  # noqa: PTH110 - Path.exists raises where it may not look
         path = path.parent
     return path
+
+
+def _closed(path: Path) -> RcgError | None:
+    """That a path, or the nearest folder above it, may not be read; None where it may."""
+    found = _existing(path)
+    if os.path.isdir(found):  # noqa: PTH112 - as above
+        if os.access(found, os.R_OK | os.X_OK):
+            return None
+        fix = f"chmod u+rx {found}, or ask its owner to"
+        return RcgError("this folder cannot be read: you have no permission", where=found, fix=fix)
+    if os.access(found, os.R_OK):
+        return None
+    fix = f"chmod u+r {found}, or ask its owner to"
+    return RcgError("this file cannot be read: you have no permission", where=found, fix=fix)
+
+
+def exists(path: str | Path) -> bool:
+    """Whether something stands at a path.
+
+    Raises:
+        RcgError: If it cannot be told: a folder on the way may not be read, or the path is none.
+    """
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise explain(error, path) from error
+    return True
 
 
 @contextlib.contextmanager
@@ -160,6 +190,38 @@ def read_json(path: str | Path) -> Any:
         raise FormatError(f"this is not JSON: {error.msg}", where=where, fix="export the file again") from error
 
 
+def read_toml(
+    path: str | Path,
+    *,
+    what: str = "this is not TOML",
+    fix: str = "mend that line",
+    error: type[RcgError] = FormatError,
+) -> dict[str, Any]:
+    """The content of a TOML file; a byte-order mark is passed over.
+
+    Args:
+        path: The file.
+        what: What to say where it cannot be read; the reason follows after a colon.
+        fix: How to go on then.
+        error: The kind of error to raise.
+
+    Raises:
+        RcgError: Of that kind, if the file is missing, not UTF-8 or not TOML.
+    """
+    try:
+        data = Path(path).read_bytes()
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except OSError as problem:
+        told = explain(problem, path)
+        raise error(f"{what}: {told.what}", where=path, fix=fix) from problem
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        reason = f"byte 0x{data[problem.start]:02x} on line {line} is not UTF-8; save it in that encoding"
+        raise error(f"{what}: {reason}", where=path, fix=fix) from problem
+    except tomllib.TOMLDecodeError as problem:
+        raise error(f"{what}: {problem}", where=path, fix=fix) from problem
+
+
 def append_jsonl(path: str | Path, record: Any) -> None:
     """Append one record as a JSON line and flush it to the disk; a half-written last line is closed first.
 
@@ -213,6 +275,18 @@ def fingerprint(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+Stamp = tuple[int, int, int]
+
+
+def stamp_of(path: str | Path) -> Stamp | None:
+    """What tells whether a file changed: bytes, time of the last change in nanoseconds, inode; None without a file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - twice as fast, once a file
+    except (OSError, ValueError):  # ValueError: a null byte in the name
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
 def walk(top: str | Path, *, skip: Callable[[str], bool]) -> Iterator[tuple[str, list[str]]]:
     """The folders below `top`, itself first, each with the names of its files; links are followed, but not in circles.
 
@@ -222,13 +296,33 @@ def walk(top: str | Path, *, skip: Callable[[str], bool]) -> Iterator[tuple[str,
 
     Yields:
         A folder's path relative to `top` with a slash at its end ("" for `top` itself), and its files.
+
+    Raises:
+        RcgError: If a folder may not be read: what is in it would be missed in silence.
     """
     root = os.fspath(top)
-    for base, folders, names in os.walk(root, followlinks=True):
+    for base, folders, names in os.walk(root, followlinks=True, onerror=_refuse):
         inside = os.path.relpath(base, root).replace(os.sep, "/")
         prefix = "" if inside == "." else f"{inside}/"
         folders[:] = [name for name in folders if not skip(prefix + name) and not _leads_back(f"{base}/{name}")]
         yield prefix, names
+
+
+def children(folder: str | Path) -> tuple[Path, ...]:
+    """What stands in a folder, sorted by name.
+
+    Raises:
+        RcgError: If it may not be read.
+    """
+    try:
+        return tuple(sorted(Path(folder).iterdir()))
+    except OSError as error:
+        raise explain(error, folder) from error
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):  # removed meanwhile, or no folder at all
+        raise explain(error, error.filename) from error
 
 
 def _leads_back(folder: str) -> bool:
