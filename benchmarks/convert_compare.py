@@ -65,11 +65,17 @@ def _sorted(rows: np.ndarray) -> np.ndarray:
 
 def _from_coco(path: Path) -> dict[str, np.ndarray]:
     content = orjson.loads(path.read_bytes())
-    classes = {each["id"]: NAMES.index(each["name"]) if each["name"] in NAMES else -1 for each in content["categories"]}
+    classes = {each["id"]: _class(each["name"]) for each in content["categories"]}
     rows: dict[int, list[list[float]]] = {each["id"]: [] for each in content["images"]}
     for each in content["annotations"]:
         rows[each["image_id"]].append([classes[each["category_id"]], *each["bbox"]])
     return {_short(each["file_name"]): np.array(rows[each["id"]]).reshape(-1, 5) for each in content["images"]}
+
+
+def _class(name: str) -> int:
+    if name in NAMES:
+        return NAMES.index(name)
+    return int(name) if name.isdigit() else -1  # globox names classes by their number
 
 
 def _from_yolo(folder: Path, made: Made) -> dict[str, np.ndarray]:
