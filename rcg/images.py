@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rcg.errors import ConfigError, DataError, FormatError
+from rcg.errors import ConfigError, DataError, FormatError, MissingExtra
 from rcg.files import atomic, explain, walk
 from rcg.image_headers import MAX_PIXELS, PAGE, SWAPPED, Size, max_pixels, no_reading_ahead, quick_size, read_heads
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif"})
+
+_HEIC_QUALITY = 95  # with full colour resolution: its error lies below that of the phone's own compression
 
 
 def is_image_name(name: str) -> bool:
@@ -98,7 +100,7 @@ def _size_by_decoding(path: str | Path) -> Size:
             swapped = image.format != "TIFF" and small and image.getexif().get(0x0112, 1) in SWAPPED
             if small:
                 image.load()
-        except (OSError, ValueError, SyntaxError, struct.error) as error:
+        except (OSError, ValueError, SyntaxError, RuntimeError, struct.error) as error:
             raise FormatError(f"the image is damaged: {error}", where=path, fix=_AGAIN) from error
         return Size(size.height, size.width) if swapped else size
 
@@ -117,6 +119,8 @@ def _opened(path: str | Path) -> Image.Image:
     except UnidentifiedImageError as error:
         with Path(path).open("rb") as file:
             start = file.read(16)
+        if start[4:8] == b"ftyp" and start[8:11] in _HEIF_BRANDS:
+            return _opened_heif(path)
         what = f"this is no image that can be read (it begins with {start!r})"
         raise FormatError(what, where=path, fix="remove the file, or export it as JPEG or PNG") from error
     except OSError as error:
@@ -125,6 +129,49 @@ def _opened(path: str | Path) -> Image.Image:
         raise FormatError(f"the image is damaged: {error}", where=path, fix=_AGAIN) from error
     except (ValueError, SyntaxError, struct.error) as error:
         raise FormatError(f"the image is damaged: {error}", where=path, fix=_AGAIN) from error
+
+
+_HEIF_BRANDS = frozenset({b"hei", b"hev", b"mif", b"msf"})
+_HEIC_INSTALL = "pip install 'rcg[heic]' (or: pip install pillow-heif), then add the folder again"
+
+
+def _opened_heif(path: str | Path) -> Image.Image:
+    """A HEIC photo, as phones take them; Pillow needs a plug-in for it."""
+    from PIL import Image
+
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise MissingExtra("HEIC photos need pillow-heif, which is not installed", fix=_HEIC_INSTALL) from error
+    pillow_heif.register_heif_opener()
+    try:
+        return Image.open(path)
+    except (OSError, ValueError, SyntaxError, RuntimeError) as error:
+        raise FormatError(f"the image is damaged: {error}", where=path, fix=_AGAIN) from error
+
+
+def in_common_format(path: str | Path) -> tuple[bytes, str]:
+    """A HEIC or AVIF photo as a file that every program reads, with its metadata and colour profile.
+
+    Returns:
+        The bytes of a file and its ending: JPEG of high quality, or PNG where the photo has transparent parts.
+
+    Raises:
+        FormatError: If the file is no image, or damaged.
+        MissingExtra: If HEIC cannot be read here.
+    """
+    with _opened(path) as image:
+        try:
+            image.load()
+        except (OSError, ValueError, SyntaxError, RuntimeError) as error:
+            raise FormatError(f"the image is damaged: {error}", where=path, fix=_AGAIN) from error
+        kept = {name: image.info[name] for name in ("exif", "icc_profile") if image.info.get(name)}
+        buffer = io.BytesIO()
+        if image.mode in ("RGBA", "LA", "PA"):
+            image.save(buffer, "PNG", **kept)
+            return buffer.getvalue(), ".png"
+        image.convert("RGB").save(buffer, "JPEG", quality=_HEIC_QUALITY, subsampling=0, **kept)
+        return buffer.getvalue(), ".jpg"
 
 
 def read_image(path: str | Path, *, longest: int | None = None) -> Pixels:
@@ -153,7 +200,7 @@ def read_image(path: str | Path, *, longest: int | None = None) -> Pixels:
             if longest is not None and image.format == "JPEG":
                 image.draft("RGB", _draft_size(width, height, longest))
             upright = _rgb(ImageOps.exif_transpose(image))
-        except (OSError, ValueError, SyntaxError, struct.error) as error:
+        except (OSError, ValueError, SyntaxError, RuntimeError, struct.error) as error:
             raise FormatError(f"the image is damaged: {error}", where=path, fix=_AGAIN) from error
     if longest is not None and max(upright.size) > longest:
         factor = longest / max(upright.size)

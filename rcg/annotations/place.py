@@ -308,11 +308,13 @@ def image_size(folder: Path, name: str) -> tuple[Size, str | None]:
 def _other_kind(path: str) -> str | None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        head = os.read(handle, 4)
+        head = os.read(handle, 12)
     finally:
         os.close(handle)
     ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 - many times faster, once a file
     for beginning, kind, endings in _BEGINNINGS:
         if head.startswith(beginning):
             return None if ending in endings else kind
+    if head[4:8] == b"ftyp":
+        return None if ending in (".heic", ".heif", ".hif", ".avif") else "HEIC or AVIF"
     return "another format"
