@@ -73,7 +73,7 @@ def find_classes(place: Place, classes: str | Path | Sequence[str] | None) -> Cl
 
 
 def _candidates(place: Place) -> Iterable[Path]:
-    """Class files of a place, best first: data.yaml, classes.txt, *.names, notes.json; the nearest to its top first."""
+    """Class files of a place, best first: data.yaml, classes.txt, *.names, _darknet.labels, notes.json; the nearest to its top first."""
 
     def at(endings: Iterable[str], accept: Any = None) -> list[Path]:
         names = [name for ending in endings for name in place.files.get(ending, ())]
@@ -84,6 +84,7 @@ def _candidates(place: Place) -> Iterable[Path]:
     yield from at(_YAML)
     yield from at([".txt"], _NAMED)
     yield from at([".names"])
+    yield from at([".labels"], {"_darknet.labels"})
     yield from at([".json"], {"notes.json"})
     for folder in dict.fromkeys((place.source if place.source.is_dir() else place.root, *_above(place.root))):
         for name in ("data.yaml", "data.yml", "dataset.yaml", *_NAMED, "obj.names", "notes.json"):
