@@ -73,7 +73,7 @@ def find_classes(place: Place, classes: str | Path | Sequence[str] | None) -> Cl
 
 
 def _candidates(place: Place) -> Iterable[Path]:
-    """Class files of a place, best first: data.yaml, classes.txt, *.names, _darknet.labels, notes.json; the nearest to its top first."""
+    """Class files of a place, best first, by kind and then the nearest to its top."""
 
     def at(endings: Iterable[str], accept: Any = None) -> list[Path]:
         names = [name for ending in endings for name in place.files.get(ending, ())]
