@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from rcg import job_process, jobs
-from rcg.console import progress, run_command, tell
+from rcg.console import progress, run_command, say, tell
 from rcg.errors import ConfigError, RcgError
 from rcg.progress import counted
 
@@ -49,7 +49,7 @@ def info(
     if fix:
         from rcg.review.database import install_database
 
-        print(install_database(report=progress()))
+        say(str(install_database(report=progress())))
     parts = inspect(workspace)
     marks = {"ok": "ok", "missing": "MISSING", "note": "note"}
     rows = []
@@ -229,21 +229,23 @@ def train(
         raise ConfigError(what, fix=f"rcg train --resume {resume}, or a new run without --resume")
     if not resume and not dataset:
         raise ConfigError("there is nothing to train on", fix="name a dataset, or --resume RUN")
+    from rcg import training
+
+    wanted = None
+    if not resume:
+        wanted = training.TrainConfig.parse(settings or (), file=config, architecture=architecture)
     if detach:
-        _ = ws.run(resume) if resume else ws.dataset(dataset or "")  # a name that is wrong is told here, not in a log
+        _ = ws.run(resume) if resume else ws.dataset(dataset or "")  # what is wrong is told here, not in a log
         arguments = [each for each in sys.argv[1:] if each not in ("--detach", "--json")]
         job = jobs.start(ws.path, _without_workspace(arguments), title=f"training {dataset or resume}")
         text = f"training in a process of its own; log: {job.folder}/log.txt; to stop it: touch {job.folder}/cancel"
         tell(text, job=job.id, folder=job.folder)
         return
-    from rcg import training
-
     if resume:
         run = ws.run(resume)
         _note_run(run)
         run = training.resume(run, report=progress())
     else:
-        wanted = training.TrainConfig.parse(settings or (), file=config, architecture=architecture)
         started: Callable[[Any], None] = _note_run
         run = training.train(ws.dataset(dataset or ""), config=wanted, name=name, report=progress(), started=started)
     tell(f"{run.name}: {run.state()}; next: rcg evaluate {run.name}", run=run.name, state=run.state(), path=run.path)
@@ -261,7 +263,7 @@ def _without_workspace(arguments: list[str]) -> list[str]:
 
 
 def _note_run(run: Any) -> None:
-    print(f"run {run.name}; Ctrl-C stops it, rcg train --resume {run.name} goes on", file=sys.stderr)
+    say(f"run {run.name}; Ctrl-C stops it, rcg train --resume {run.name} goes on", error=True)
     if (job := job_process.current()) is not None:
         job.note(run=run.name)
 
@@ -307,8 +309,10 @@ def predict(
     boxes = sum(len(record.annotations) for record in done.records)
     place = target or stored
     text = [f"{counted(boxes, 'box', 'boxes')} on {counted(len(done.records), 'image')}; in {place}"]
+    text += [f"stored with {data.name} too, as predictions {found.name}"] if data is not None and target else []
     text += [f"not read: {each.file}: {each.reason}" for each in done.unreadable]
     facts = {"images": len(done.records), "annotations": boxes, "path": place, "unreadable": done.unreadable}
+    facts["stored"] = stored if data is not None else None
     tell("\n".join(text), run=found.name, **facts)
 
 
@@ -317,11 +321,18 @@ def runs(context: typer.Context, workspace: Place = None, json: AsJson = False) 
     """List the runs, newest first."""
     if context.invoked_subcommand:
         return
-    rows = []
+    rows: list[dict[str, Any]] = []
+    told: list[str] = []
     for run in _workspace(workspace).runs():
-        numbers = (run.metrics() or {}).get("numbers", {})
-        rows.append({"name": run.name, "state": run.state(), "ap": numbers.get("AP"), "ap50": numbers.get("AP50")})
-    text = "\n".join(f"{r['name']:40} {r['state']:8} AP {_figure(r['ap'])}  AP50 {_figure(r['ap50'])}" for r in rows)
+        try:
+            state, numbers = run.state(), (run.metrics() or {}).get("numbers", {})
+        except RcgError as error:  # one that is broken does not hide the others
+            rows.append({"name": run.name, "error": error.what})
+            told.append(f"{run.name:40} {error}")
+            continue
+        rows.append({"name": run.name, "state": state, "ap": numbers.get("AP"), "ap50": numbers.get("AP50")})
+        told.append(f"{run.name:40} {state:8} AP {_figure(numbers.get('AP'))}  AP50 {_figure(numbers.get('AP50'))}")
+    text = "\n".join(told)
     tell(text or "no runs yet; train: rcg train DATASET", runs=rows)
 
 
@@ -346,11 +357,16 @@ def _figure(value: float | None) -> str:
 
 @app.command()
 def journal(
-    last: Annotated[int, typer.Option(help="How many entries.")] = 50, workspace: Place = None, json: AsJson = False
+    last: Annotated[int, typer.Option(min=0, help="How many entries.")] = 50,
+    workspace: Place = None,
+    json: AsJson = False,
 ) -> None:
     """Show what changed in the workspace, and when."""
-    entries = _workspace(workspace).journal()[-last:]
-    tell("\n".join(map(str, entries)) or "the journal is empty", entries=entries)
+    found = _workspace(workspace).journal()
+    entries = found[max(0, len(found) - last) :]
+    tell(
+        "\n".join(map(str, entries)) or ("the journal is empty" if not found else "no entry asked for"), entries=entries
+    )
 
 
 @app.command()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import signal
 import sys
 import traceback
@@ -17,9 +19,10 @@ import typer
 
 from rcg import job_process
 from rcg.errors import Cancelled, ConfigError, RcgError
-from rcg.progress import Report, bar, lines, tee
+from rcg.progress import Report, Tick, bar, lines, tee
 
 _INTERRUPTED = 130
+_STDOUT, _STDERR = 1, 2
 
 
 @dataclass(slots=True)
@@ -35,15 +38,42 @@ _outcome = _Outcome()
 def tell(text: str, **facts: Any) -> None:
     """Print what a person reads, and keep what a program reads."""
     _outcome.facts = facts
-    typer.echo(text)
+    say(text)
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Print a line; where its reader went, as with `rcg journal | head`, this one and the next go nowhere."""
+    try:
+        typer.echo(text, err=error)
+    except BrokenPipeError:
+        _silence(_STDERR if error else _STDOUT)
+
+
+def _silence(stream: int) -> None:
+    """Let a stream without a reader end nowhere, so that neither the work nor Python's last flush fails on it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def progress() -> Report:
     """Where a verb's progress goes: a bar on a terminal, lines elsewhere, and the job's file where it is a job."""
     job = job_process.current()
     if job is not None:
-        return tee(lines(), job_process.job_report(job))
-    return bar() if sys.stderr.isatty() else lines()
+        return tee(_for_a_reader(lines()), job_process.job_report(job))
+    return _for_a_reader(bar() if sys.stderr.isatty() else lines())
+
+
+def _for_a_reader(sink: Report) -> Report:
+    """The sink; the work goes on when whoever reads standard error does not."""
+
+    def show(tick: Tick) -> None:
+        try:
+            sink(tick)
+        except BrokenPipeError:
+            _silence(_STDERR)
+
+    return show
 
 
 def run_command(app: typer.Typer) -> None:
@@ -53,19 +83,20 @@ def run_command(app: typer.Typer) -> None:
     _outcome.facts = None
     state, code, error = _run(app)
     if error is not None:
-        typer.echo(str(error), err=True)
+        say(str(error), error=True)
     if job is not None:
         job_process.finish(job, state=state, result=_outcome.facts, error=None if state == "cancelled" else error)
     if "--json" in sys.argv:
         told = _outcome.facts or {}
         if error is not None:
             told = {"error": {"what": error.what, "where": error.where, "fix": error.fix}}
-        typer.echo(orjson.dumps(told, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode())
+        say(orjson.dumps(told, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode())
     sys.exit(code)
 
 
 def _run(app: typer.Typer) -> tuple[str, int, RcgError | None]:
     """The state of the command, its exit code, and what went wrong."""
+    output = _stat(_STDOUT)
     try:
         code = app(standalone_mode=False) or 0
         if code == _INTERRUPTED:  # typer has swallowed a KeyboardInterrupt
@@ -76,12 +107,48 @@ def _run(app: typer.Typer) -> tuple[str, int, RcgError | None]:
         return "cancelled", 2, Cancelled("stopped", fix=_after_stop())
     except RcgError as error:
         return "failed", 2, error
-    except (BrokenPipeError, SystemExit):  # the reader went, as with `rcg journal | head`; typer makes it an exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return "done", 0, None
+    except SystemExit as end:
+        return _ended(end, output)
     except Exception as error:  # noqa: BLE001 - the last resort: told as our bug, with the traceback
         return ("failed", 2, _usage(error)) if _is_usage(error) else ("failed", 1, _bug(error))
     return "done", code if isinstance(code, int) else 0, None
+
+
+def _ended(end: SystemExit, output: os.stat_result | None) -> tuple[str, int, RcgError | None]:
+    """How an exit from below is meant; typer and rich make one of a pipe that broke, whichever it was.
+
+    Args:
+        end: The exit.
+        output: What standard output was before.
+    """
+    cause = end.__context__
+    if isinstance(cause, OSError) and cause.errno == errno.EPIPE:
+        if not _reader_gone(output):
+            return "failed", 1, _bug(cause)
+        _silence(_STDOUT)  # as with `rcg --help | head`
+        return "done", 0, None
+    if end.code is None or end.code == 0:
+        return "done", 0, None
+    if isinstance(end.code, int):
+        return "failed", end.code, None
+    return "failed", 1, RcgError(str(end.code))
+
+
+def _reader_gone(output: os.stat_result | None) -> bool:
+    """Whether nobody reads standard output any more, or rich has seen so and let it end nowhere."""
+    now = _stat(_STDOUT)
+    if output is None or now is None or not os.path.samestat(output, now):
+        return True
+    poll = select.poll()
+    poll.register(_STDOUT, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _stat(stream: int) -> os.stat_result | None:
+    try:
+        return os.fstat(stream)
+    except OSError:
+        return None
 
 
 def _after_stop() -> str:
@@ -102,7 +169,7 @@ def _usage(error: Any) -> RcgError | None:
 
 
 def _bug(error: Exception) -> RcgError:
-    traceback.print_exc()
+    say("".join(traceback.format_exception(error)).rstrip(), error=True)
     return RcgError(f"{type(error).__name__}: {error}", fix="this is a bug in RCG; the traceback says where")
 
 

@@ -1,19 +1,22 @@
 """Corrections of labels: an append-only log that goes over the labels as imported, and can be undone line by line.
 
 A correction names the annotation it replaces by its label and geometry, not by a number, so it still fits after the
-labels were imported again.
+labels were imported again. When classes are renamed, merged or dropped, a line of the log says so, and all corrections
+above it are read with the new names. When the dataset goes to another version, a line says so too: the corrections
+above it are out of force, and those of that version follow anew. No line is ever changed or removed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rcg.annotations.mapping import ClassMap
 from rcg.errors import DataError
-from rcg.files import append_jsonl, read_jsonl
+from rcg.files import append_jsonl, last_line, read_jsonl
 from rcg.types import Annotation, Box, ImageRecord, Keypoints, Polygon, Rle
 
 _SAME_PX = 0.01
@@ -30,7 +33,7 @@ class Correction:
         before: The annotation that was wrong; None where one was missing.
         after: What is right; None where the annotation had to go. Both None: the image was looked at and is right.
         source: Where it came from, such as "fiftyone".
-        undone: Whether a later line takes it back.
+        undone: Whether it is out of force: a later line takes it back, or the dataset went to another version since.
     """
 
     number: int
@@ -53,10 +56,38 @@ def append_correction(
     path: str | Path, *, file_name: str, before: Annotation | None, after: Annotation | None, source: str
 ) -> Correction:
     """Append a correction to the log and return it; the caller holds the dataset's lock."""
-    number = 1 + sum(1 for _ in read_jsonl(path))
+    number = _next_number(path)
     made = Correction(number=number, time=time.time(), file_name=file_name, before=before, after=after, source=source)
-    append_jsonl(path, {**asdict(made), "before": _encoded(before), "after": _encoded(after), "undone": None})
+    append_jsonl(path, _line(made))
     return made
+
+
+def append_map(path: str | Path, class_map: ClassMap) -> None:
+    """Say that classes have other names from here on; the corrections above are read with them."""
+    append_jsonl(path, {"number": _next_number(path), "time": time.time(), "maps": dict(class_map.to)})
+
+
+def append_restore(path: str | Path, version: str, corrections: Sequence[Correction]) -> None:
+    """Say that the dataset went to another version: only `corrections`, which follow anew, are in force then."""
+    first = _next_number(path)
+    lines: list[dict[str, Any]] = [{"number": first, "time": time.time(), "restores": version}]
+    lines += [_line(replace(each, number=first + place)) for place, each in enumerate(corrections, 1)]
+    append_jsonl(path, *lines)
+
+
+def _line(made: Correction) -> dict[str, Any]:
+    before, after = encode_annotation(made.before), encode_annotation(made.after)
+    facts = {"number": made.number, "time": made.time, "file_name": made.file_name, "source": made.source}
+    return {**facts, "before": before, "after": after, "undone": None}
+
+
+def _next_number(path: str | Path) -> int:
+    """One more than the last line's number; where that line is damaged, than the largest of all."""
+    last = last_line(path)
+    if isinstance(last, dict) and isinstance(last.get("number"), int):
+        return int(last["number"]) + 1
+    numbers = (each.get("number") for each in read_jsonl(path) if isinstance(each, dict))
+    return 1 + max((number for number in numbers if isinstance(number, int)), default=0)
 
 
 def append_undo(path: str | Path, number: int) -> Correction:
@@ -69,11 +100,12 @@ def append_undo(path: str | Path, number: int) -> Correction:
     if number not in known:
         raise DataError(f"there is no correction {number}", where=path, fix=f"choose one of {sorted(known)[-20:]}")
     if known[number].undone:
-        raise DataError(f"correction {number} is undone already", where=path)
+        fix = "nothing has to be done"
+        raise DataError(f"correction {number} is undone already, or of another version", where=path, fix=fix)
     if later := next((each for each in known.values() if _builds_on(each, known[number])), None):
         fix = f"undo correction {later.number} first"
         raise DataError(f"correction {later.number} changes what correction {number} made", where=path, fix=fix)
-    append_jsonl(path, {"number": 1 + sum(1 for _ in read_jsonl(path)), "time": time.time(), "undoes": number})
+    append_jsonl(path, {"number": _next_number(path), "time": time.time(), "undoes": number})
     return replace(known[number], undone=True)
 
 
@@ -85,17 +117,41 @@ def _builds_on(later: Correction, earlier: Correction) -> bool:
 
 
 def read_corrections(path: str | Path) -> tuple[Correction, ...]:
-    """All corrections of a log, oldest first, those taken back marked as undone."""
+    """All corrections of a log, oldest first, those out of force marked as undone; damaged lines are passed over."""
     made: dict[int, Correction] = {}
     for record in read_jsonl(path):
-        if (number := record.get("undoes")) is not None:
-            made[number] = replace(made[number], undone=True)
+        if not isinstance(record, dict):
             continue
-        fields = {name: record[name] for name in ("number", "time", "file_name", "source")}
-        made[fields["number"]] = Correction(
-            **fields, before=_decoded(record["before"]), after=_decoded(record["after"])
-        )
+        if (number := record.get("undoes")) is not None:
+            if number in made:
+                made[number] = replace(made[number], undone=True)
+        elif (names := record.get("maps")) is not None:
+            renamed = ClassMap(names)
+            made = {number: _renamed(each, renamed) for number, each in made.items()}
+        elif "restores" in record:
+            made = {number: replace(each, undone=True) for number, each in made.items()}
+        elif (each := _correction(record)) is not None:
+            made[each.number] = each
     return tuple(made.values())
+
+
+def _correction(record: Mapping[str, Any]) -> Correction | None:
+    try:
+        fields = {name: record[name] for name in ("number", "time", "file_name", "source")}
+        before, after = decode_annotation(record["before"]), decode_annotation(record["after"])
+    except (KeyError, TypeError, ValueError, DataError):
+        return None  # as a line that is cut off: the log goes on after it
+    return Correction(**fields, before=before, after=after)
+
+
+def _renamed(correction: Correction, class_map: ClassMap) -> Correction:
+    """A correction under new names; of a class that is dropped, what remains: the other side of the change."""
+    before, after = correction.before, correction.after
+    return replace(
+        correction,
+        before=None if before is None else class_map.annotation(before),
+        after=None if after is None else class_map.annotation(after),
+    )
 
 
 def apply_corrections(
@@ -142,7 +198,8 @@ def _numbers(annotation: Annotation) -> tuple[tuple[float, ...], tuple[float, ..
     return (box.x, box.y, box.width, box.height), ring, tuple(value for point in places for value in point)
 
 
-def _encoded(annotation: Annotation | None) -> dict[str, Any] | None:
+def encode_annotation(annotation: Annotation | None) -> dict[str, Any] | None:
+    """An annotation as JSON holds it, with all it has."""
     if annotation is None:
         return None
     box = annotation.box
@@ -158,7 +215,8 @@ def _encoded(annotation: Annotation | None) -> dict[str, Any] | None:
     }
 
 
-def _decoded(record: Mapping[str, Any] | None) -> Annotation | None:
+def decode_annotation(record: Mapping[str, Any] | None) -> Annotation | None:
+    """The annotation that `encode_annotation` wrote."""
     if record is None:
         return None
     rle, keypoints = record["rle"], record["keypoints"]

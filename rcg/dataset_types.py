@@ -32,9 +32,7 @@ class DatasetType:
         labels: The classes of its label schema; empty takes whatever the labels bring.
         geometry: The kinds of label that count as complete here ("box", "polygon", "keypoints", "grade").
         keypoints: The names of the keypoints, in order.
-        stages: The stages that labels may belong to.
         architectures: What can be trained on it; empty where nothing here can be yet.
-        metric: The figure that training tries to raise.
     """
 
     name: str
@@ -43,9 +41,7 @@ class DatasetType:
     labels: tuple[str, ...]
     geometry: frozenset[str]
     keypoints: tuple[str, ...] = ()
-    stages: tuple[str, ...] = ("ground_truth", "predictions")
     architectures: tuple[str, ...] = _DETECTORS
-    metric: str = "AP of the boxes"
 
 
 _ALL = (
@@ -114,7 +110,6 @@ _ALL = (
         labels=("card",),
         geometry=frozenset({GRADE}),
         architectures=(),
-        metric="",
     ),
     DatasetType(
         name="custom",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from rcg.annotations.split import assign_splits, card_of
 from rcg.corrections import Correction
 from rcg.dataset_types import DatasetType, dataset_type
 from rcg.errors import ConfigError, DataError
-from rcg.files import Lock, read_json
+from rcg.files import Lock, read_json, read_toml
 from rcg.progress import Report, silent
 from rcg.settings import Settings, read_settings
 from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
@@ -118,12 +117,13 @@ class Dataset:
 
     def config(self) -> dict[str, Any]:
         """The content of dataset.toml: type, classes, created, card_pattern, sources."""
-        file = self.path / "dataset.toml"
-        try:
-            return tomllib.loads(file.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            fix = "restore the file, or create the dataset anew and add its images again"
-            raise DataError(f"the dataset's description cannot be read: {error}", where=file, fix=fix) from error
+        what = "the dataset's description cannot be read"
+        fix = "restore the file, or create the dataset anew and add its images again"
+        found = read_toml(self.path / "dataset.toml", what=what, fix=fix, error=DataError)
+        for key, kind, wanted in (("type", str, "a dataset type"), ("classes", list, "a list of class names")):
+            if not isinstance(found.get(key), kind):
+                raise DataError(f"{what}: {key} is not {wanted}", where=self.path / "dataset.toml", fix=fix)
+        return {"created": "", "sources": [], **found}
 
     @property
     def type(self) -> DatasetType:
@@ -273,9 +273,16 @@ class Dataset:
 
     def splits(self) -> Splits:
         """Which image is in which split: as stored, and by the same rule for cards that are new since."""
+        return self._splits(self.records(corrected=False), self._stored_splits())
+
+    def _stored_splits(self) -> dict[str, str]:
         file = self.path / "splits.json"
-        stored = read_json(file)["cards"] if file.exists() else {}
-        return self._splits(self.records(corrected=False), stored)
+        stored = read_json(file) if file.exists() else {"cards": {}}
+        match stored:
+            case {"cards": dict(cards)} if all(isinstance(split, str) for split in cards.values()):
+                return cards
+        fix = "restore the file, or remove it: the splits are then made anew from the card names"
+        raise DataError("the splits cannot be read: there is no table of cards", where=file, fix=fix)
 
     def _splits(self, records: Iterable[ImageRecord], stored: Mapping[str, str]) -> Splits:
         pattern = self.config().get("card_pattern")

@@ -27,6 +27,7 @@ from rcg.errors import DataError, FormatError, RcgError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_SYSTEM = "lost+found"  # at the top of a disk, and nobody's but root's
 
 
 def explain(error: OSError, path: str | Path) -> RcgError:
@@ -101,7 +102,7 @@ def atomic(path: str | Path) -> Iterator[IO[bytes]]:
             os.fsync(out.fileno())
         Path(beside).replace(target)
         beside = None
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise explain(error, target) from error
     finally:
@@ -147,7 +148,8 @@ def umask() -> int:
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -222,31 +224,62 @@ def read_toml(
         raise error(f"{what}: {problem}", where=path, fix=fix) from problem
 
 
-def append_jsonl(path: str | Path, record: Any) -> None:
-    """Append one record as a JSON line and flush it to the disk; a half-written last line is closed first.
+def append_jsonl(path: str | Path, *records: Any) -> None:
+    """Append records, one JSON line each, and flush them to the disk; a half-written last line is closed first.
 
     Raises:
-        RcgError: If the disk is full; a line written in part is taken back.
+        RcgError: If the disk is full; what was written in part is taken back.
+    """
+    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+    append_bytes(path, b"".join(orjson.dumps(record, option=options) for record in records), lines=True)
+
+
+def append_bytes(path: str | Path, data: bytes, *, lines: bool = False) -> int:
+    """Append to a file and flush it to the disk, all or nothing.
+
+    Args:
+        path: The file; it is made if it is missing.
+        data: What to append.
+        lines: Whether the file is made of lines, so that one that was cut off has to be closed first.
+
+    Returns:
+        Where in the file the data begins.
+
+    Raises:
+        RcgError: If the disk is full; what was written in part is taken back.
     """
     target = Path(path)
-    line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("ab", buffering=0) as out:
             end = out.tell()
-            if end and _last_byte(target) != b"\n":
-                line = b"\n" + line
-            written = 0
+            closing = b"\n" if lines and end and _last_byte(target) != b"\n" else b""
+            whole, written = closing + data, 0
             try:
-                written = out.write(line)
+                written = out.write(whole)
                 os.fsync(out.fileno())
             finally:
-                if written != len(line):
+                if written != len(whole):
                     out.truncate(end)
-            if written != len(line):  # the disk took a part of it: the next write would have failed
+            if written != len(whole):  # the disk took a part of it: the next write would have failed
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
     except OSError as error:
         raise explain(error, target) from error
+    return end + len(closing)
+
+
+def last_line(path: str | Path) -> Any:
+    """The last record of a JSON-lines file; None where there is none, or the line is damaged or very long."""
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - (1 << 16)))
+            tail = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+    except FileNotFoundError:
+        return None
+    try:
+        return orjson.loads(tail)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _last_byte(path: Path) -> bytes:
@@ -304,8 +337,21 @@ def walk(top: str | Path, *, skip: Callable[[str], bool]) -> Iterator[tuple[str,
     for base, folders, names in os.walk(root, followlinks=True, onerror=_refuse):
         inside = os.path.relpath(base, root).replace(os.sep, "/")
         prefix = "" if inside == "." else f"{inside}/"
-        folders[:] = [name for name in folders if not skip(prefix + name) and not _leads_back(f"{base}/{name}")]
+        own = [name for name in folders if name != _SYSTEM and not skip(prefix + name)]
+        folders[:] = [name for name in own if not _leads_back(f"{base}/{name}")]
         yield prefix, names
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Raises:
+        RcgError: If the place cannot be written.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain(error, path) from error
 
 
 def children(folder: str | Path) -> tuple[Path, ...]:
@@ -354,10 +400,6 @@ class Lock:
     def __init__(self, path: str | Path, *, doing: str) -> None:
         self.path = Path(path)
         self.doing = doing
-
-    def holder(self) -> dict[str, Any] | None:
-        """Who holds the lock (pid, host, started, doing), or None."""
-        return self._living(self._content())
 
     def _content(self) -> bytes:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from rcg.errors import RcgError
 from rcg.review.database import database_state
-from rcg.settings import workspace_path
+from rcg.settings import read_settings, workspace_path
 
 OK, MISSING, NOTE = "ok", "missing", "note"
 
@@ -63,7 +64,8 @@ class Part:
 
 def inspect(workspace: str | Path | None = None) -> tuple[Part, ...]:
     """Every part of the installation, with what is missing and how to mend it."""
-    return (*_python(), *(_package(name) for name in _PARTS), *_imports(), _database(), *_places(workspace))
+    packages = (_package(name) for name in _PARTS)
+    return (*_python(), *packages, *_imports(), *_database(workspace), *_places(workspace))
 
 
 def usable(parts: tuple[Part, ...]) -> bool:
@@ -93,7 +95,7 @@ def _imports() -> Iterator[Part]:
     """Whether the compiled parts load: two OpenCV packages can break each other, and one needs a display library."""
     done = subprocess.run([sys.executable, "-c", _IMPORTS], capture_output=True, text=True, check=False)
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1]
+        last = (done.stderr.strip().splitlines() or [f"python ended with status {done.returncode}"])[-1]
         fix = "pip install --force-reinstall --no-deps opencv-python-headless opencv-python"
         if "libGL" in last or "libgthread" in last:
             fix = "apt-get install libgl1 libglib2.0-0"
@@ -107,17 +109,23 @@ def _imports() -> Iterator[Part]:
     yield Part(name="device", version=note, state=OK if cuda else NOTE, purpose="training")
 
 
-def _database() -> Part:
-    state = database_state()
+def _database(workspace: str | Path | None) -> Iterator[Part]:
+    try:
+        uri = read_settings(workspace_path(workspace)).fiftyone_database_uri
+    except RcgError as error:
+        uri, fix = "", error.fix or "mend the file"
+        yield Part(name="settings", version=str(error.what), state=MISSING, purpose="rcg.toml", fix=fix, needed=True)
+    state = database_state(uri)
     name, purpose = "fiftyone database", "browsing and correcting; everything else works without it"
     if state.ready:
-        return Part(name=name, version=state.version or state.uri, state=OK, purpose=purpose)
-    return Part(name=name, version="", state=MISSING, purpose=purpose, fix=state.fix or "rcg info --fix")
+        yield Part(name=name, version=state.uri or state.version or "", state=OK, purpose=purpose)
+    else:
+        yield Part(name=name, version="", state=MISSING, purpose=purpose, fix=state.fix or "rcg info --fix")
 
 
 def _places(workspace: str | Path | None) -> Iterator[Part]:
     folder = workspace_path(workspace)
-    stands = next(place for place in (folder, *folder.parents) if place.exists())
+    stands = next(place for place in (folder, *folder.parents) if os.path.exists(place))  # noqa: PTH110 - never raises
     free = shutil.disk_usage(stands).free / 1e9
     try:
         with tempfile.TemporaryFile(dir=stands):
@@ -132,6 +140,3 @@ def _places(workspace: str | Path | None) -> Iterator[Part]:
     fix = "" if free > 2 else "free some space: a training with its checkpoints takes about 1 GB"
     state = OK if free > 2 else NOTE
     yield Part(name="workspace", version=f"{folder} ({free:.0f} GB free)", state=state, purpose="all data", fix=fix)
-
-
-__all__ = ["Part", "RcgError", "inspect", "usable"]

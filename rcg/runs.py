@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import psutil
 import tomli_w
 
 from rcg.errors import RunError
-from rcg.files import read_json, read_jsonl, same_process, write_json, write_text
+from rcg.files import read_json, read_jsonl, read_toml, same_process, write_json, write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,8 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """The resolved configuration, as saved."""
-        try:
-            return tomllib.loads((self.path / "config.toml").read_text())
-        except (FileNotFoundError, tomllib.TOMLDecodeError) as error:
-            fix = "start the training again; this run cannot be used"
-            raise RunError(f"the run has no readable configuration: {error}", where=self.path, fix=fix) from error
+        what, fix = "the run has no readable configuration", "start the training again; this run cannot be used"
+        return read_toml(self.path / "config.toml", what=what, fix=fix, error=RunError)
 
     def ticks(self) -> list[dict[str, Any]]:
         """The records of ticks.jsonl, in order."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rcg.errors import ConfigError
-from rcg.files import explain, write_text
+from rcg.files import exists, read_toml, write_text
 
 DEFAULT_WORKSPACE = Path("data")
 
@@ -59,14 +58,8 @@ def read_settings(workspace: str | Path, environment: Mapping[str, str] | None =
         ConfigError: If a key is unknown (it names the nearest), or a value is of the wrong kind.
     """
     file = Path(workspace) / "rcg.toml"
-    try:
-        values: dict[str, Any] = tomllib.loads(file.read_text())
-    except FileNotFoundError:
-        values = {}
-    except OSError as error:
-        raise explain(error, file) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"this is not TOML: {error}", where=file, fix="mend the line, or remove the file") from error
+    fix = "mend that line, or remove the file"
+    values = read_toml(file, fix=fix, error=ConfigError) if exists(file) else {}
     kinds: dict[str, Any] = {each.name: type(each.default) for each in fields(Settings)}
     for name in kinds:
         if (text := (os.environ if environment is None else environment).get(f"RCG_{name.upper()}")) is not None:

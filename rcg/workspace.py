@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
 from rcg import journal, runs
+from rcg.annotations.split import card_pattern_of
 from rcg.dataset_types import dataset_type
 from rcg.datasets import Dataset
 from rcg.errors import ConfigError, DataError
-from rcg.files import write_text
+from rcg.files import exists, make_folder, write_text
 from rcg.runs import Run
 from rcg.settings import Settings, read_settings, workspace_path, write_default_settings
 
@@ -65,9 +65,9 @@ class Workspace:
             raise ConfigError(f"{name!r} cannot be the name of a dataset", fix=fix)
         kind = dataset_type(type)
         if card_pattern is not None:
-            _check_pattern(card_pattern)
+            card_pattern_of(card_pattern)
         folder = self.path / "datasets" / name
-        if (folder / "dataset.toml").exists():
+        if exists(folder / "dataset.toml"):
             fix = f"choose another name, or add to it: rcg dataset add {name} --images FOLDER"
             raise DataError(f"there is a dataset {name!r} already", where=folder, fix=fix)
         write_default_settings(self.path)
@@ -78,7 +78,7 @@ class Workspace:
             "sources": [],
             **({} if card_pattern is None else {"card_pattern": card_pattern}),
         }
-        (folder / "images").mkdir(parents=True, exist_ok=True)
+        make_folder(folder / "images")
         write_text(folder / "dataset.toml", tomli_w.dumps(description))
         journal.note(self.path, "dataset created", dataset=name, type=kind.name)
         return Dataset(folder)
@@ -100,10 +100,6 @@ class Workspace:
         """All datasets, by name."""
         return tuple(Dataset(file.parent) for file in sorted((self.path / "datasets").glob("*/dataset.toml")))
 
-    def new_run(self, name: str, config: Mapping[str, Any]) -> Run:
-        """Make a run folder; see `rcg.runs.new_run`."""
-        return runs.new_run(self.path, name, config)
-
     def run(self, name: str | Path) -> Run:
         """The run of this name or path; see `rcg.runs.find_run`."""
         return runs.find_run(self.path, name)
@@ -115,12 +111,3 @@ class Workspace:
     def journal(self) -> tuple[journal.Entry, ...]:
         """Everything that changed the workspace, oldest first."""
         return journal.read_journal(self.path)
-
-
-def _check_pattern(pattern: str) -> None:
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        raise ConfigError(f"the card pattern {pattern!r} is no regular expression: {error}") from error
-    if not groups:
-        raise ConfigError(f"the card pattern {pattern!r} has no group", fix=r"write the id in brackets: (card\d+)_")

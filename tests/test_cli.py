@@ -93,14 +93,101 @@ def test_what_a_user_can_mend_exits_with_2_and_says_how(tmp_path, arguments, wor
     assert "fix: " in text
 
 
-def test_a_bug_of_ours_exits_with_1_and_shows_the_traceback(tmp_path):
+def run_verb(body, *arguments, **streams):
+    """Run a command line of one verb with this body, as `rcg` runs its own."""
+    code = (
+        "import typer\nfrom rcg.console import *\napp = typer.Typer()\n@app.command()\ndef verb(json: bool = False):\n"
+    )
+    code += "".join(f"    {line}\n" for line in body.splitlines()) + "run_command(app)\n"
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    return subprocess.run([sys.executable, "-c", code, *arguments], text=True, check=False, timeout=60, **streams)
+
+
+def test_a_bug_of_ours_exits_with_1_and_shows_the_traceback():
+    done = run_verb("raise KeyError('x')", "--json")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "bug" in json.loads(done.stdout)["error"]["fix"]
+
+
+@pytest.mark.parametrize(("raised", "code"), [("3", 3), ("0", 0), ("None", 0), ("'no way'", 1)])
+def test_an_exit_from_below_keeps_its_code(raised, code):
+    done = run_verb(f"raise SystemExit({raised})")
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+def test_a_pipe_that_breaks_elsewhere_is_not_taken_for_a_reader_that_went():
+    done = run_verb("import os\nthere, here = os.pipe()\nos.close(there)\nos.write(here, b'x')")
+    assert done.returncode == 1
+    assert "BrokenPipeError" in done.stderr
+
+
+def test_the_verb_decides_how_it_ends_when_its_reader_went():
+    read, write = os.pipe()
+    os.close(read)
+    assert run_verb("tell('x' * 100000)\nreturn 2", stdout=write).returncode == 2
+    assert run_verb("tell('x' * 100000)", "--json", stdout=write).returncode == 0
+    assert run_verb("pass", "--help", stdout=write).returncode == 0
+    os.close(write)
+
+
+def test_the_work_goes_on_when_nobody_reads_its_progress(tmp_path):
+    home, source = tmp_path / "home", yolo_folder(tmp_path / "source")
+    Workspace(home).create("cards", type="custom")
+    read, write = os.pipe()
+    os.close(read)
+    command = ["dataset", "add", "cards", "--images", str(source), "--workspace", str(home), "--json"]
+    done = subprocess.run([sys.executable, "-m", "rcg", *command], stdout=subprocess.PIPE, stderr=write, check=False)
+    os.close(write)
+    assert done.returncode == 0
+    assert json.loads(done.stdout.splitlines()[-1])["images"] == 20
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "word"),
+    [
+        ("rcg.toml", b"# caf\xe9\nval_share = 0.1\n", "byte 0xe9 on line 1 is not UTF-8"),
+        ("datasets/cards/dataset.toml", b'type = "custom"\n\xff\n', "byte 0xff on line 2 is not UTF-8"),
+        ("datasets/cards/dataset.toml", b'classes = ["a"]\n', "type is not a dataset type"),
+        ("datasets/cards/dataset.toml", b'type = "custom"\nclasses = 3\n', "classes is not a list"),
+        ("datasets/cards/splits.json", b"[]", "no table of cards"),
+        ("datasets/cards/splits.json", b'{"cards": {"a": 3}}', "no table of cards"),
+        ("datasets/cards/splits.json", b"[", "this is not JSON"),
+    ],
+)
+def test_files_mended_by_hand_are_told_with_the_place_that_is_wrong(tmp_path, file, content, word):
     home = tmp_path / "home"
     Workspace(home).create("cards", type="custom")
-    (home / "datasets" / "cards" / "splits.json").write_text("[]")
+    (home / file).write_bytes(content)
     code, told, _, text = rcg("dataset", "show", "cards", "--json", home=home)
-    assert code == 1
-    assert "Traceback" in text
-    assert "bug" in told["error"]["fix"]
+    assert code == 2
+    assert word in text
+    assert file in told["error"]["where"]
+    assert told["error"]["fix"]
+    assert "Traceback" not in text
+
+
+def test_the_settings_of_a_detached_training_are_read_before_it_starts(tmp_path):
+    home = tmp_path / "home"
+    Workspace(home).create("cards", type="custom")
+    code, told, *_ = rcg("train", "cards", "epohcs=3", "--detach", "--json", home=home)
+    assert code == 2
+    assert told["error"]["fix"] == "write epochs"
+    assert not list(home.glob("jobs/*"))
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9")
+    code, told, *_ = rcg("train", "cards", "--config", tmp_path / "latin.toml", "--detach", "--json", home=home)
+    assert (code, "not UTF-8" in told["error"]["what"]) == (2, True)
+
+
+def test_the_journal_shows_as_many_entries_as_asked_for(tmp_path):
+    home = tmp_path / "home"
+    for name in ("a", "b"):
+        Workspace(home).create(name, type="custom")
+    for last, names in ((0, []), (1, ["b"]), (9, ["a", "b"])):
+        code, told, *_ = rcg("journal", "--last", last, "--json", home=home)
+        assert (code, [each["facts"]["dataset"] for each in told["entries"]]) == (0, names)
+    assert rcg("journal", "--last", "-1", "--json", home=home)[0] == 2
 
 
 def test_a_broken_dataset_does_not_hide_the_others(tmp_path):

@@ -106,7 +106,7 @@ def test_predictions_are_coco_results(run, dataset, tmp_path):
 
 
 def test_a_dataset_gets_its_predictions(run, dataset):
-    training.write_dataset_predictions(run, dataset, score=0.3)
+    dataset.write_predictions(run.name, training.predict(run, dataset, score=0.3).records)
     stored = dataset.records("predictions", name=run.name)
     truth = {record.file_name: record.image_id for record in dataset.records()}
     assert {record.file_name: record.image_id for record in stored} == truth

@@ -4,12 +4,16 @@ import multiprocessing
 import os
 import shutil
 import signal
+import tempfile
 import time
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rcg import dataset_types
+from rcg.annotations import convert
 from rcg.errors import Cancelled, ConfigError, DataError, RcgError
 from rcg.files import read_json, read_jsonl
 from rcg.images import write_image
@@ -282,6 +286,45 @@ def test_a_full_disk_in_an_import_is_told_and_nothing_is_torn(small_disk, tmp_pa
     made.coverage()
 
 
+@contextmanager
+def nobody():
+    """As a user that owns nothing, for as long as the block lasts."""
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def test_a_place_that_may_not_be_read_or_written_is_told(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        source, target = yolo_folder(home / "source", 3), home / "out" / "x.json"
+        target.parent.mkdir()
+        target.parent.chmod(0o777)
+        convert(source, tmp_path / "first.json")  # what is imported late is imported now
+        with nobody(), pytest.raises(RcgError, match="cannot be written"):
+            Workspace(home / "ws").create("cards", type="custom")
+        for path in (source / "labels", source / "images", source):
+            path.chmod(0o000)
+            with nobody(), pytest.raises(RcgError, match="folder cannot be read: you have no permission") as caught:
+                convert(source, target)
+            path.chmod(0o755)
+            assert f"chmod u+rx {path}" in caught.value.fix
+        (home / "ws").mkdir(mode=0o000)
+        (home / "ws").chmod(0o000)
+        for look in (lambda: Workspace(home / "ws"), lambda: Workspace(home / "ws" / "inside")):
+            with nobody(), pytest.raises(RcgError, match="folder cannot be read"):
+                look()
+        with nobody():
+            assert convert(source, target).images == 3
+    with pytest.raises(RcgError):
+        convert("x" * 300, tmp_path / "y.json")
+
+
 def test_corrections_go_over_the_labels_and_can_be_undone(cards):
     record = next(each for each in cards.records() if each.annotations)
     old = record.annotations[0]
@@ -363,6 +406,23 @@ def test_a_correction_that_another_builds_on_is_undone_last(cards):
     cards.undo(two.number)
     cards.undo(one.number)
     assert next(each for each in cards.records() if each.file_name == record.file_name) == record
+
+
+def test_a_damaged_line_of_the_log_costs_only_itself(cards):
+    record = next(each for each in cards.records() if each.annotations)
+    first, second = (Annotation(label="card", box=Box(1, 2, n, 20)) for n in (30, 40))
+    one = cards.correct(record.file_name, before=record.annotations[0], after=first, source="test")
+    cards.undo(one.number)
+    two = cards.correct(record.file_name, before=None, after=second, source="test")
+    assert two.number == 3
+    log = cards.path / "corrections.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    for damaged in (b"{\n", b"[]\n", b'{"number": 1}\n', lines[0].replace(b'"before"', b'"befor"')):
+        log.write_bytes(damaged + b"".join(lines[1:]))
+        assert [(each.number, each.undone) for each in cards.corrections()] == [(3, False)]
+    log.write_bytes(lines[0] + lines[1] + b'{"number": 3, "ti')
+    three = cards.correct(record.file_name, before=None, after=second, source="test")
+    assert [(each.number, each.undone) for each in cards.corrections()] == [(1, True), (three.number, False)]
 
 
 def test_one_damaged_image_is_named_and_does_not_close_the_dataset(cards, tmp_path):

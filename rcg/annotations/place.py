@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rcg.annotations.checks import Unusable
 from rcg.errors import DataError, RcgError
-from rcg.files import explain, walk
+from rcg.files import children, exists, explain, walk
 from rcg.images import Size, is_image_name, list_images, max_pixels, read_size
 
 IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
@@ -41,7 +41,7 @@ class Place:
         ignore: str | Path | None = None,
     ) -> None:
         for path in (source, images, labels):
-            if path is not None and not Path(path).exists():
+            if path is not None and not exists(path):
                 raise explain(FileNotFoundError(), path)
         if images is not None and not Path(images).is_dir():
             raise DataError("this is no folder", where=images, fix="name the folder that holds the images")
@@ -160,13 +160,14 @@ class Place:
 
 def _conventional(root: Path) -> Path | None:
     """`root/images` or the like, where it stands beside a folder of labels or holds all there is."""
-    children = sorted(child for child in root.iterdir() if child.is_dir()) if root.is_dir() else []
-    inside = [child for child in children if child.name.lower() in IMAGE_FOLDERS and _has_image(child)]
+    found = children(root) if root.is_dir() else ()
+    folders = [child for child in found if child.is_dir()]
+    inside = [child for child in folders if child.name.lower() in IMAGE_FOLDERS and _has_image(child)]
     if len(inside) != 1:
         return None
-    beside = any(child.name.lower() in LABEL_FOLDERS for child in children)
-    others = any(_has_image(child) for child in children if child != inside[0])
-    loose = any(is_image_name(child.name) for child in root.iterdir())
+    beside = any(child.name.lower() in LABEL_FOLDERS for child in folders)
+    others = any(_has_image(child) for child in folders if child != inside[0])
+    loose = any(is_image_name(child.name) for child in found)
     return inside[0] if beside or not (others or loose) else None
 
 
@@ -175,7 +176,8 @@ def _opposite(root: Path, here: frozenset[str], there: frozenset[str], fits: Cal
     parts = root.absolute().parts
     for at in range(len(parts) - 1, 0, -1):
         if parts[at].lower() in here:
-            for child in sorted(Path(*parts[:at]).iterdir()):
+            above = Path(*parts[:at])
+            for child in children(above) if os.access(above, os.R_OK | os.X_OK) else ():
                 candidate = Path(child, *parts[at + 1 :])
                 if child.name.lower() in there and candidate.is_dir() and fits(candidate):
                     return candidate

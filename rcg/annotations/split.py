@@ -80,7 +80,12 @@ def _tidy(text: str) -> str:
     return re.sub(r"([\s_.\-])[\s_.\-]+", r"\1", text).strip(" _.-")
 
 
-def _by_pattern(file_name: str, pattern: str | re.Pattern[str]) -> str | None:
+def card_pattern_of(pattern: str | re.Pattern[str]) -> re.Pattern[str]:
+    """A card pattern, compiled.
+
+    Raises:
+        ConfigError: If it is no regular expression, or has no group.
+    """
     try:
         compiled = re.compile(pattern)  # kept by re, so that it costs nothing again
     except re.error as error:
@@ -88,7 +93,11 @@ def _by_pattern(file_name: str, pattern: str | re.Pattern[str]) -> str | None:
         raise ConfigError(f"the card pattern is no regular expression: {error}", where=pattern, fix=fix) from error
     if not compiled.groups:
         raise ConfigError("the card pattern has no group", where=pattern, fix=r"write the id in brackets: (card\d+)_")
-    found = compiled.search(file_name)
+    return compiled
+
+
+def _by_pattern(file_name: str, pattern: str | re.Pattern[str]) -> str | None:
+    found = card_pattern_of(pattern).search(file_name)
     if found is None:
         return None
     if "card" in found.groupdict():

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rcg.annotations.split import SPLITS
 from rcg.errors import ConfigError, DataError, FormatError
 from rcg.files import Lock, read_json, write_json, write_text
 from rcg.images import write_image
@@ -16,7 +17,6 @@ from rcg.progress import Report, silent, tracked
 from rcg.types import ImageRecord, LabelSet
 
 LABELS = LabelSet(("card", "corner_whitening", "edge_whitening", "scratch", "stain"))
-SPLITS = ("train", "val", "test")
 VERSION = 3  # raise it with every change of what is drawn: folders of older versions are then rendered anew
 
 _MARKER, _LOCK = "render.json", "render.lock"

@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if TYPE_CHECKING:
     from rcg.training.evaluation import Metrics, evaluate
     from rcg.training.models import Architecture, architectures
-    from rcg.training.prediction import Predictions, Predictor, predict, write_dataset_predictions
+    from rcg.training.prediction import Predictions, Predictor, predict
     from rcg.training.start import resume, train
 
 _PLACES = {
@@ -25,14 +25,13 @@ _PLACES = {
     "Predictions": "prediction",
     "Predictor": "prediction",
     "predict": "prediction",
-    "write_dataset_predictions": "prediction",
     "resume": "start",
     "train": "start",
 }
 
 __all__ = [
     "Architecture", "Budget", "Metrics", "Predictions", "Predictor", "TrainConfig", "architectures", "evaluate",
-    "predict", "resume", "train", "write_dataset_predictions",
+    "predict", "resume", "train",
 ]  # fmt: skip
 
 

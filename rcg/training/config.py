@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rcg.errors import ConfigError
-from rcg.files import explain
+from rcg.files import read_toml
 
 PROFILES = ("full", "smoke")
 DEFAULT_BUDGET = "15 min"
@@ -135,7 +134,7 @@ class TrainConfig:
             >>> TrainConfig.parse(["budget=5 min", "rois=64"]).rois
             64
         """
-        values = {} if file is None else _read_toml(Path(file))
+        values = {} if file is None else read_toml(file, error=ConfigError)
         for text in settings:
             key, equals, value = text.partition("=")
             if not equals:
@@ -210,12 +209,3 @@ def _checked(key: str, value: Any, where: object) -> Any:
 def _refuse(key: str, value: Any, kind: type, where: object = None) -> Any:
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
     raise ConfigError(f"{key} = {value!r} is not {words[kind]}", where=where, fix=f"give {key} {words[kind]}")
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text())
-    except OSError as error:
-        raise explain(error, path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"this is not TOML: {error}", where=path, fix="mend the line") from error

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from rcg import journal
+from rcg.annotations.split import SPLITS
 from rcg.errors import ConfigError, DataError
 from rcg.files import write_json
 from rcg.progress import Report, Tick, silent
 from rcg.runs import Run
 from rcg.training.metrics import LabelScore, coco_numbers, interval_over_cards
 from rcg.training.prediction import Predictor
-from rcg.training.tasks import SPLITS, TrainingData, read_training_data
+from rcg.training.tasks import TrainingData, read_training_data
 from rcg.types import ImageRecord
 
 if TYPE_CHECKING:

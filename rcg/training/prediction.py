@@ -189,11 +189,6 @@ def predict(
     return Predictions(run=run.name, labels=predictor.labels, records=found, unreadable=tuple(unreadable))
 
 
-def write_dataset_predictions(run: Run, dataset: Dataset, *, score: float = 0.05, report: Report = silent) -> Path:
-    """Predict on all images of a dataset and store the result with it, under the run's name."""
-    return dataset.write_predictions(run.name, predict(run, dataset, score=score, report=report).records)
-
-
 def _records(
     run: Run, images: str | Path | Sequence[str | Path] | Dataset, unreadable: list[BadLine]
 ) -> tuple[Path, list[ImageRecord]]:

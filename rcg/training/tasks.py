@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rcg.annotations.split import SPLITS
 from rcg.errors import DataError
 from rcg.types import ImageRecord, LabelSet
 
 if TYPE_CHECKING:
     from rcg.datasets import Dataset
-
-SPLITS = ("train", "val", "test")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
