@@ -58,11 +58,12 @@ def _told(error: BaseException | None, trace: str | None) -> dict[str, Any] | No
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """A JSON file's record; None where there is none, or only half of one."""
+    """A JSON file's record; None where there is none, only half of one, or something else."""
     try:
-        return dict(orjson.loads(path.read_bytes()))
+        record = orjson.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError):
         return None
+    return record if isinstance(record, dict) else None
 
 
 def read_tail(path: Path) -> bytes:

@@ -74,7 +74,7 @@ class Job:
             RunError: If there is no job in it.
         """
         record = read_record(Path(folder) / "job.json")
-        if record is None:
+        if record is None or not {"title", "arguments", "workspace", "created", "module", "cwd"} <= record.keys():
             raise RunError("there is no job", where=folder, fix="name a folder below the workspace's jobs/")
         return cls(
             folder=Path(folder).absolute(),
@@ -105,7 +105,8 @@ class Job:
         return "running" if ended is None else str(ended["state"])
 
     def _end(self) -> dict[str, Any] | None:
-        return read_record(self.folder / "state.json")
+        end = read_record(self.folder / "state.json")
+        return end if end is not None and end.get("state") in ENDED and "ended" in end else None  # else it is damaged
 
     def _alive(self) -> bool:
         record = read_record(self.folder / "job.json") or {}

@@ -105,11 +105,20 @@ class Worker:
     def __init__(self, *, inline: bool = False) -> None:
         self._pool = None if inline else ThreadPoolExecutor(1, thread_name_prefix="rcg panel")
         self._latest: dict[str, object] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """End the thread after the work it is in; what is asked for later is not done."""
+        self._closed = True
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
 
     def submit(self, work: Callable[[], object], *, key: str = "", after_s: float = 0.0) -> None:
         """Do `work`; of several with the same key, only the last that was asked for in `after_s` seconds."""
         if self._pool is None:
             work()
+            return
+        if self._closed:
             return
         mark = object()
         if key:

@@ -16,10 +16,9 @@ from rcg.errors import RcgError
 from rcg.workspace import Workspace
 from widgets.base import Message
 from widgets.dataset_model import About, DatasetModel, Seen
-from widgets.jobbar import JobBar, code_html
+from widgets.jobbar import code_html
 from widgets.kit import (
     Html,
-    Panel,
     beside,
     card,
     choice,
@@ -32,6 +31,7 @@ from widgets.kit import (
     table_html,
     tag_html,
 )  # fmt: skip
+from widgets.panel import Panel
 
 _VERDICT = {"go": "good", "warn": "warn", "stop": "bad"}
 
@@ -45,7 +45,7 @@ class DatasetPanel(Panel):
 
     def build(self) -> Sequence[w.Widget]:
         """Make the part that adds, the job bar, and the part that shows."""
-        self.job = JobBar(self.model.jobs, inline=self.inline)
+        self.job = self.bar(self.model.jobs)
         parts = [columns([self._adding(), self.job.box], [self._looking()])]
         self.model.observe(self._typed, ["path", "labels", "stage", "format", "classes"])
         self.model.observe(self._chosen, "dataset")
@@ -82,6 +82,7 @@ class DatasetPanel(Panel):
             place="add",
             style="primary",
             tip="Copy the images in, read the labels",
+            job=m.jobs,
         )
         code = w.ToggleButton(description="Copy as code", layout=w.Layout(width="auto"))
         text = w.HTML()

@@ -206,7 +206,8 @@ class DatasetModel(PanelModel):
             self._found()
         made = self.workspace.create(self.name, type=self.kind) if created else None
         try:
-            job = self.jobs.start(added, title=f"adding {Path(_clean(self.path)).name} to {self.name}")
+            title = f"adding {Path(_clean(self.path)).name} to {self.name}"
+            job = self.jobs.start(added, title=title, before=created)
         except BaseException:
             if made is not None:
                 _remove_empty(made)

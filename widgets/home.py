@@ -15,8 +15,8 @@ from rcg.journal import Entry
 from rcg.workspace import Workspace
 from widgets.base import Message
 from widgets.home_model import DatasetRow, Glance, HomeModel
-from widgets.jobbar import JobBar
-from widgets.kit import Html, Panel, beside, empty_html, html_of, message_html, state_html, table_html
+from widgets.kit import Html, beside, empty_html, html_of, message_html, state_html, table_html
+from widgets.panel import Panel
 from widgets.training_model import Row
 
 _RUNS = 8
@@ -35,7 +35,6 @@ class HomePanel(Panel):
         glance = html_of(m, "glance", glance_html)
         problems = html_of(m, "problems", problems_html)
         refresh = self.button("refresh", "Read again", m.refresh, busy="reading the workspace", place="home")
-        self._bars: dict[int, JobBar] = {}
         self._jobs = w.VBox()
         self.controls.update(glance=glance, problems=problems, jobs=self._jobs)
         m.observe(self._show_jobs, "watched")
@@ -45,10 +44,7 @@ class HomePanel(Panel):
         return [problems, self._jobs, glance, beside(refresh, self.told("home"))]
 
     def _show_jobs(self, change: dict[str, Any]) -> None:
-        for model in change["new"]:
-            if id(model) not in self._bars:
-                self._bars[id(model)] = JobBar(model, inline=self.inline)
-        self._jobs.children = [self._bars[id(model)].box for model in change["new"]]
+        self._jobs.children = [self.bar(model).box for model in change["new"]]
 
 
 def problems_html(parts: Sequence[Part]) -> str:
@@ -91,7 +87,7 @@ def _datasets(rows: Sequence[DatasetRow]) -> str:
             f"{row.images:,}",
             _share(row),
             f"{row.annotations:,}",
-            row.predictions or "-",
+            len(row.predictions) or "-",
         )
         for row in rows
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from traitlets import Instance, Tuple
 
+from rcg.datasets import Dataset
 from rcg.errors import RcgError
 from rcg.info import inspect
 from rcg.jobs import Job, jobs
@@ -23,14 +24,15 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRow:
-    """A dataset in the list; `problem` says why it cannot be read."""
+    """A dataset in the list; `trainable` says whether anything trains its type, `problem` why it cannot be read."""
 
     name: str
     type_title: str = ""
     images: int = 0
     labelled: int = 0
     annotations: int = 0
-    predictions: int = 0
+    predictions: tuple[str, ...] = ()
+    trainable: bool = False
     problem: str = ""
 
 
@@ -63,7 +65,8 @@ class HomeModel(PanelModel):
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         super().__init__(workspace)
         self._seen = -1.0
-        self._jobs: dict[str, JobModel] = {}
+        self._models: dict[JobModel, str] = {}
+        self._closed: set[str] = set()
 
     def refresh(self) -> None:
         """Read the workspace."""
@@ -83,36 +86,68 @@ class HomeModel(PanelModel):
         self.problems = tuple(part for part in inspect(self.workspace.path) if part.state == "missing")
 
     def _watch(self) -> None:
-        """One job bar for each job that runs, or that ended badly and is the newest of its kind."""
-        for job in open_jobs(jobs(self.workspace.path)):
-            if job.id not in self._jobs:
-                self._jobs[job.id] = JobModel(self.workspace, kinds=(), ended=self.ended)
-                self._jobs[job.id].attach(job)
-        self.watched = tuple(self._jobs[key] for key in sorted(self._jobs, reverse=True) if _waits(self._jobs[key]))
+        """One job bar for each job that runs, or that waits to be resumed."""
+        for model in self._models:  # a bar that was closed stays closed, one that resumed its job goes on with it
+            self._closed |= {self._models[model]} if model.job is None else set()
+        known = {model.job.id for model in self._models if model.job is not None}
+        open_now = [job for job in open_jobs(self.workspace, jobs(self.workspace.path)) if job.id not in self._closed]
+        for job in open_now:
+            if job.id not in known:
+                model = JobModel(self.workspace, kinds=(), ended=self.ended)
+                model.attach(job, news=False)
+                self._models[model] = job.id
+        wanted = {job.id for job in open_now}
+        self._models = {
+            model: model.job.id
+            for model in self._models if model.job is not None and (model.job.id in wanted or model.running)
+        }  # fmt: skip
+        self.watched = tuple(sorted(self._models, key=lambda model: self._models[model], reverse=True))
 
     def poll(self) -> None:
         """Look at the jobs, and at the workspace where something was written."""
-        for each in list(self._jobs.values()):
+        for each in list(self._models):
             each.poll()
-        if _changed(self.workspace.path) != self._seen:
+        closed = any(each.job is None for each in self._models)
+        if closed or _changed(self.workspace.path) != self._seen:
             self.refresh()
 
 
-def _waits(model: JobModel) -> bool:
-    return model.job is not None and (model.shown is None or model.shown.state != "done")
+def open_jobs(workspace: Workspace, known: Sequence[Job]) -> list[Job]:
+    """The jobs that a reader should see: those that run, and those that wait to be resumed since yesterday.
 
-
-def open_jobs(known: Sequence[Job]) -> list[Job]:
-    """The jobs that a reader should see: those that run, and those that wait to be resumed since yesterday."""
-    shown, kinds = [], set()
+    Args:
+        workspace: The workspace.
+        known: Its jobs, the newest first.
+    """
+    shown: list[Job] = []
+    later: set[tuple[str, ...]] = set()  # what newer jobs worked on
     for job in known:
-        kind = job.arguments[:2]
-        state = job.state
+        state, work = job.state, _work(job)
         recent = time.time() - job.created < _DAY_S
-        if state == "running" or (kind not in kinds and recent and state in ("lost", "cancelled", "failed")):
+        closed_app = job.arguments[:1] == ("browse",)  # it waits for nobody
+        waits = recent and not closed_app and state in ("lost", "cancelled", "failed") and work not in later
+        if state == "running" or (waits and not _trained(workspace, work)):
             shown.append(job)
-        kinds.add(kind)
+        later |= {work, job.arguments[:2]}
     return shown
+
+
+def _work(job: Job) -> tuple[str, ...]:
+    """What a job works on: a run, however often it was resumed; a dataset; else its verb and first word."""
+    run = job.notes.get("run") or (job.arguments[2] if job.arguments[:2] == ("train", "--resume") else "")
+    if job.arguments[:1] == ("train",) and run:
+        return ("train", "--resume", str(run))
+    return job.arguments[: 3 if job.arguments[:1] == ("dataset",) else 2]
+
+
+def _trained(workspace: Workspace, work: tuple[str, ...]) -> bool:
+    """Whether the run that a job worked on has been finished since, from a terminal for instance."""
+    if work[:2] != ("train", "--resume"):
+        return False
+    try:
+        return workspace.run(work[2]).state() == "done"
+    except RcgError:  # it was removed: nothing to resume
+        return True
 
 
 def _changed(workspace: Path) -> float:
@@ -126,17 +161,14 @@ def _midnight() -> float:
     return time.mktime((now.tm_year, now.tm_mon, now.tm_mday, 0, 0, 0, 0, 0, -1))
 
 
-def _row(dataset: object) -> DatasetRow:
-    from rcg.datasets import Dataset
-
-    assert isinstance(dataset, Dataset)
+def _row(dataset: Dataset) -> DatasetRow:
     try:
-        have = dataset.coverage()
+        have, kind = dataset.coverage(), dataset.type
     except RcgError as error:
         return DatasetRow(name=dataset.name, problem=error.what)
     return DatasetRow(
-        name=dataset.name, type_title=dataset.type.title, images=have.images, labelled=have.labelled,
-        annotations=have.annotations, predictions=len(have.predictions),
+        name=dataset.name, type_title=kind.title, images=have.images, labelled=have.labelled,
+        annotations=have.annotations, predictions=tuple(have.predictions), trainable=bool(kind.architectures),
     )  # fmt: skip
 
 
@@ -149,11 +181,14 @@ def next_steps(datasets: Sequence[DatasetRow], runs: Sequence[Row]) -> tuple[str
         f"Label {row.images - row.labelled:,} images of {row.name}." for row in datasets if row.labelled < row.images
     ]
     trained = {row.dataset for row in runs}
-    steps += [f"Train on {row.name}: open Training." for row in datasets if row.labelled and row.name not in trained]
+    ready = [row for row in datasets if row.labelled and row.trainable]
+    steps += [f"Train on {row.name}: open Training." for row in ready if row.name not in trained]
     steps += [f"Resume {row.name}: it stopped before its end." for row in runs if row.state == "stopped"]
     unseen = [row for row in runs if row.state == "done" and not row.numbers]
     steps += [f"Evaluate {row.name} on the test cards: open Training." for row in unseen]
     best = next((row for row in runs if row.numbers), None)
     if best is not None and not steps:
-        steps.append(f"Look at the mistakes of {best.name}: open Review.")
+        predicted = any(best.name in row.predictions for row in datasets)
+        look = f"Look at the mistakes of {best.name}: open Review."
+        steps.append(look if predicted else f"Predict with {best.name}, to see its mistakes: open Training.")
     return tuple(steps[:5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from rcg.workspace import Workspace
 from widgets.base import Message
 
 SILENT_S = 5.0  # without a heartbeat for so long, the bar says so
+_LOOK_S = 1.0  # between two looks for jobs that were started elsewhere
 _TELLING_S = 0.3  # a rate over less time than this says nothing
 LIVE = ("running", "starting", "stopping")
 
@@ -131,6 +133,7 @@ class JobModel(HasTraits):
         self.kinds = tuple(kinds)
         self._ended = ended
         self._told: set[str] = set()
+        self._follows, self._seen, self._next_look = False, 0.0, 0.0
         self._lock = threading.RLock()  # the clock and a click may look at the same moment
 
     @property
@@ -138,8 +141,13 @@ class JobModel(HasTraits):
         """Whether a job is under way."""
         return self.shown is not None and self.shown.state in LIVE
 
-    def start(self, arguments: Sequence[str], *, title: str) -> Job:
+    def start(self, arguments: Sequence[str], *, title: str, before: Sequence[Sequence[str]] = ()) -> Job:
         """Start a job and watch it.
+
+        Args:
+            arguments: What stands after `rcg`.
+            title: What it does, for the reader.
+            before: Command lines whose work is done already, which code that is copied needs too.
 
         Raises:
             RunError: If one of this panel's jobs still runs.
@@ -147,29 +155,52 @@ class JobModel(HasTraits):
         if self.job is not None and self.job.state == "running":
             raise RunError("a job is still running here", where=self.job.title, fix="wait for it, or stop it first")
         job = start(self.workspace.path, arguments, title=title)
+        if before:
+            job.note(before=[list(each) for each in before])
         self.attach(job)
         return job
 
-    def attach(self, job: Job | None) -> None:
-        """Watch this job from now on."""
+    def attach(self, job: Job | None, *, news: bool = True) -> None:
+        """Watch this job from now on; `news` says whether it is to be told if it has ended already."""
         with self._lock:
+            if job is not None and not news and job.state != "running":
+                self._told.add(job.id)
             self.message, self.log, self.job, self.shown = None, "", job, None
             self.poll()
 
     def attach_latest(self) -> None:
-        """Watch the newest job of this panel, unless it ended well: a reload or a new kernel finds its work again."""
-        for job in jobs(self.workspace.path):
-            if job.arguments and job.arguments[0] in self.kinds:
-                if job.state != "done":
-                    if job.state != "running":
-                        self._told.add(job.id)
-                    self.attach(job)
+        """Watch what runs of this panel's jobs, else the newest, unless it ended well.
+
+        A reload or a new kernel finds its work again; from then on a job that another program starts is taken up too.
+        """
+        self._follows = True
+        known = [job for job in jobs(self.workspace.path) if job.arguments[:1] and job.arguments[0] in self.kinds]
+        job = next((each for each in known if each.state == "running"), known[0] if known else None)
+        if job is not None and job.state != "done":
+            self.attach(job, news=False)
+
+    def _take_up(self) -> None:
+        """Watch a job that was started elsewhere, where none runs here; looks only when a job came or went."""
+        if self.running or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + _LOOK_S
+        with contextlib.suppress(FileNotFoundError):
+            changed = (self.workspace.path / "jobs").stat().st_mtime
+            if changed == self._seen:
                 return
+            self._seen = changed
+            for job in jobs(self.workspace.path):
+                mine = job.arguments[:1] and job.arguments[0] in self.kinds
+                if mine and job.id not in self._told and job.state == "running":
+                    self.attach(job)
+                    return
 
     def poll(self) -> None:
         """Read the job's folder."""
         with self._lock:
             self._poll()
+            if self._follows:
+                self._take_up()
 
     def _poll(self) -> None:
         job = self.job
@@ -207,6 +238,8 @@ class JobModel(HasTraits):
 
     def dismiss(self) -> None:
         """Show no job; a running one goes on."""
+        if self.job is not None:
+            self._told.add(self.job.id)
         self.attach(None)
 
     def wait(self, timeout: float | None = None) -> Job:

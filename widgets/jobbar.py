@@ -72,7 +72,7 @@ class JobBar:
         self.title, self.bar = w.HTML(), w.HTML()
         self.cancel = self._button("Stop", self._cancel, "Stop after the step it is in; what is done stays", "warning")
         self.resume = self._button("Resume", self._resume, "Go on from what was saved", "primary")
-        self.dismiss = self._button("Close", model.dismiss, "Show this job no longer", "")
+        self.dismiss = self._button("Close", self._dismiss, "Show this job no longer", "")
         self.log_open = w.ToggleButton(
             description="Log", tooltip="What the process wrote", layout=w.Layout(width="auto")
         )
@@ -104,7 +104,15 @@ class JobBar:
 
     def _cancel(self) -> None:
         self.cancel.description = "Stopping"  # the answer, before the disk is touched
-        self._attempt(self.model.cancel)
+        self._worker.submit(lambda: self._attempt(self.model.cancel))
+
+    def _dismiss(self) -> None:
+        self.dismiss.disabled = True
+        self._worker.submit(lambda: self._attempt(self.model.dismiss))
+
+    def close(self) -> None:
+        """End the thread of its buttons."""
+        self._worker.close()
 
     def _resume(self) -> None:
         self.resume.disabled = True
@@ -116,7 +124,7 @@ class JobBar:
         except Exception as error:  # noqa: BLE001 - shown in the bar with its traceback
             self.model.message = Message.of(error)
         finally:
-            self.resume.disabled = False
+            self.resume.disabled = self.dismiss.disabled = False
 
     def _render(self, _: object = None) -> None:
         shown = self.model.shown
@@ -142,4 +150,7 @@ class JobBar:
     def _show_code(self, _: object = None) -> None:
         job = self.model.job
         shown = self.code_open.value and job is not None
-        self.code.value = code_html(code_of(job.arguments, job.workspace)) if shown and job is not None else ""
+        before = job.notes.get("before", ()) if job is not None else ()
+        self.code.value = (
+            code_html(code_of(job.arguments, job.workspace, before=before)) if shown and job is not None else ""
+        )

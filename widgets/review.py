@@ -12,10 +12,8 @@ import ipywidgets as w
 
 from rcg.corrections import Correction
 from rcg.workspace import Workspace
-from widgets.jobbar import JobBar
 from widgets.kit import (
     Html,
-    Panel,
     beside,
     card,
     choice,
@@ -29,6 +27,7 @@ from widgets.kit import (
     tag_html,
 )  # fmt: skip
 from widgets.looking import MISTAKES, NAME, QUEUE, Item, Totals
+from widgets.panel import Panel
 from widgets.review_model import HIGHEST, LOWEST, ReviewModel
 
 _WINDOW = 200
@@ -45,7 +44,7 @@ class ReviewPanel(Panel):
         """Make the choices, the list, the image, the corrections, and the job bars."""
         m = self.model
         self._filling = False
-        self.app, self.job = JobBar(m.app, inline=self.inline), JobBar(m.jobs, inline=self.inline)
+        self.app, self.job = self.bar(m.app), self.bar(m.jobs)
         left, right = [self._choices(), self._list()], [self.app.box, self.job.box, self._image()]
         parts = [columns(left, right), self._corrections()]
         m.observe(self._fill, ["items", "index", "predictions", "picture"])
@@ -64,7 +63,7 @@ class ReviewPanel(Panel):
         score = control(m, "score", w.FloatSlider, min=LOWEST, max=HIGHEST, step=0.05, continuous_update=False)
         totals, link = html_of(m, "totals", totals_html), html_of(m, "link", link_html)
         tip = "Opens beside this panel; it takes up to half a minute"
-        app = self.button("app", "Open in FiftyOne", m.open_app, busy="starting", place="choices", tip=tip)
+        app = self.button("app", "Open in FiftyOne", m.open_app, busy="starting", place="choices", tip=tip, job=m.app)
         again = self.button("refresh", "Read again", m.look, busy="comparing", place="choices")
         names = {"dataset": dataset, "predictions": predictions, "order": order, "score": score}
         self.controls.update(names, totals=totals, link=link)
@@ -146,7 +145,13 @@ class ReviewPanel(Panel):
             "undo", "Undo the newest", m.undo, busy="undoing", place="log", tip="Both lines stay in the log"
         )
         train = self.button(
-            "train", "Train on the corrections", m.train_again, busy="starting", place="log", style="primary"
+            "train",
+            "Train on the corrections",
+            m.train_again,
+            busy="starting",
+            place="log",
+            style="primary",
+            job=m.jobs,
         )
         self.controls.update(corrections=table)
 

@@ -12,10 +12,9 @@ from rcg.errors import RcgError
 from rcg.workspace import Workspace
 from widgets.base import Message
 from widgets.chart import chart
-from widgets.jobbar import JobBar, code_html
+from widgets.jobbar import code_html
 from widgets.kit import (
     Html,
-    Panel,
     beside,
     card,
     choice,
@@ -26,6 +25,7 @@ from widgets.kit import (
     state_html,
     table_html,
 )
+from widgets.panel import Panel
 from widgets.training_model import Curves, Row, TrainingModel, defaults, help_texts
 
 _GROUPS = {
@@ -58,7 +58,7 @@ class TrainingPanel(Panel):
 
     def build(self) -> Sequence[w.Widget]:
         """Make the form, the job bar, the curves, and the list of runs."""
-        self.job = JobBar(self.model.jobs, inline=self.inline)
+        self.job = self.bar(self.model.jobs)
         # The bar stands next to the button that starts it, also where a narrow page puts the columns below each other.
         left = [self._form(), self.job.box, self._settings()]
         parts = [columns(left, [self._curves(), self._runs(), self._samples()])]
@@ -79,7 +79,9 @@ class TrainingPanel(Panel):
         dataset = choice(m, "dataset", "names", empty="no datasets yet")
         main = [self._setting(name) for name in _MAIN]
         wrong = html_of(m, "wrong", message_html)
-        start = self.button("start", "Start training", m.start, busy="starting", place="form", style="primary")
+        start = self.button(
+            "start", "Start training", m.start, busy="starting", place="form", style="primary", job=m.jobs
+        )
         code = w.ToggleButton(description="Copy as code", layout=w.Layout(width="auto"))
         text = w.HTML()
         self.controls.update(dataset=dataset, wrong=wrong, code=code, code_text=text)
@@ -87,10 +89,6 @@ class TrainingPanel(Panel):
         def show_code(_: object = None) -> None:
             text.value = self._code() if code.value else ""
 
-        def hold(_: object = None) -> None:
-            start.disabled = m.jobs.running or bool(m.busy)
-
-        m.jobs.observe(hold, "shown")
         m.observe(show_code, ["settings", "dataset"])
         code.observe(show_code, "value")
         buttons = beside(start, code, margin="6px 0 0 122px")
@@ -177,13 +175,16 @@ class TrainingPanel(Panel):
             busy="starting",
             place="runs",
             tip="The 12 COCO numbers on the test cards",
+            job=m.jobs,
         )
         predict = self.button(
-            "predict", "Predict", m.predict, busy="starting", place="runs", tip="Store its predictions with the dataset"
-        )
+            "predict", "Predict", m.predict, busy="starting", place="runs",
+            tip="Store its predictions with the dataset", job=m.jobs,
+        )  # fmt: skip
         resume = self.button(
-            "resume", "Resume", m.resume_run, busy="starting", place="runs", tip="Go on from its last checkpoint"
-        )
+            "resume", "Resume", m.resume_run, busy="starting", place="runs", tip="Go on from its last checkpoint",
+            job=m.jobs,
+        )  # fmt: skip
         refresh = self.button("refresh", "Read again", self._read_again, busy="reading the runs", place="runs")
         compare = w.SelectMultiple(
             description="Compare", options=m.run_names, value=m.compared, rows=4,

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from traitlets import Dict, Instance, Tuple, Unicode
+from traitlets import Dict, Instance, Tuple, Unicode, validate
 
-from rcg.errors import ConfigError, RcgError
+from rcg.datasets import Dataset
+from rcg.errors import ConfigError, DataError, RcgError
 from rcg.jobs import Job
-from rcg.progress import duration
+from rcg.progress import counted, duration
 from rcg.runs import Run
 from rcg.training.config import TrainConfig
 from rcg.workspace import Workspace
 from widgets.base import Message, PanelModel
-from widgets.chart import Series, thin
+from widgets.chart import Series
 from widgets.code import Code, code_of
+from widgets.curves import CurveFile
 from widgets.job_model import JobModel
 from widgets.pictures import figure_html, gallery_html
 
 _SAMPLES = 6
 _MOST_CURVES = 6
+_LOOK_S = 2.0  # between two looks at the states of runs that learn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +78,15 @@ class TrainingModel(PanelModel):
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         super().__init__(workspace)
-        self._drawn: dict[str, tuple[int, dict[str, Series]]] = {}
+        self._files: dict[str, CurveFile] = {}
+        self._changed, self._next_look, self._unreadable = 0.0, 0.0, ""
         self.jobs = JobModel(self.workspace, kinds=("train", "evaluate", "predict"), ended=self.ended)
         self.jobs.attach_latest()
-        self.refresh()
+        self.attempt(self.refresh)
+
+    @validate("dataset")
+    def _known_dataset(self, proposal: Any) -> str:
+        return self.known_dataset(proposal["value"])
 
     def set(self, name: str, value: object) -> None:
         """Set one of `TrainConfig`'s settings, as text or as a value; empty or None means its default."""
@@ -135,9 +144,17 @@ class TrainingModel(PanelModel):
         return self.jobs.start(("evaluate", self._chosen()), title=f"evaluating {self.run}")
 
     def predict(self) -> Job:
-        """Store the chosen run's predictions with the dataset it was trained on, for the review."""
-        row = next(each for each in self.runs if each.name == self._chosen())
-        return self.jobs.start(("predict", self.run, row.dataset), title=f"predicting with {self.run}")
+        """Store the chosen run's predictions with the dataset it was trained on, for the review.
+
+        Raises:
+            DataError: If that dataset is not in this workspace.
+        """
+        name = row_of(self.workspace.run(self._chosen())).dataset
+        if name not in {each.name for each in self.workspace.datasets()}:
+            what = f"the dataset that it was trained on ({name or 'its settings do not say which'}) is not here"
+            fix = f"create it again, or predict on other images: rcg predict {self.run} FOLDER"
+            raise DataError(what, where=self.run, fix=fix)
+        return self.jobs.start(("predict", self.run, name), title=f"predicting with {self.run}")
 
     def _chosen(self) -> str:
         if not self.run:
@@ -157,12 +174,12 @@ class TrainingModel(PanelModel):
 
     def refresh(self) -> None:
         """Read which datasets and runs there are."""
+        self._changed = _changed(self.workspace.path)
         datasets = {each.name: each for each in self.workspace.datasets()}
         self.names = tuple(datasets)
         if self.dataset not in datasets:
             self.dataset = self.names[0] if self.names else ""
-        known = datasets[self.dataset].type.architectures if self.dataset else ()
-        self.architectures = ("auto", *known)
+        self.architectures = ("auto", *self._trainable(datasets.get(self.dataset)))
         self.runs = tuple(row_of(run) for run in self.workspace.runs())
         self.run_names = tuple(row.name for row in self.runs)
         if self.run not in self.run_names:
@@ -170,17 +187,38 @@ class TrainingModel(PanelModel):
         kept = tuple(name for name in self.compared if name in self.run_names)
         self.compared = kept or self.run_names[:1]
 
+    def _trainable(self, dataset: Dataset | None) -> tuple[str, ...]:
+        """The architectures for a dataset; one whose description is damaged is told once, and the rest goes on."""
+        if dataset is None:
+            return ()
+        try:
+            found = dataset.type.architectures
+        except RcgError as error:
+            if self._unreadable != dataset.name:
+                self._unreadable, self.message = dataset.name, Message.of(error, trace="")
+            return ()
+        self._unreadable = ""
+        return found
+
     def poll(self) -> None:
-        """Look at the job, and at the curves of the run it works on."""
+        """Look at the job, and at the runs that learn at this moment, wherever they were started."""
         self.jobs.poll()
+        live = any(row.state == "running" for row in self.runs)
+        if _changed(self.workspace.path) != self._changed or (live and time.monotonic() > self._next_look):
+            self._next_look = time.monotonic() + _LOOK_S
+            known = set(self.run_names)
+            self.refresh()
+            self._follow(next((row.name for row in self.runs if row.state == "running" and row.name not in known), ""))
         job = self.jobs.job
-        if job is not None and self.jobs.running and (name := job.notes.get("run")):
-            if name not in self.run_names:
-                self.refresh()
-            if name != self.run and name in self.run_names:
-                self.run = name
-                self.compared = (name, *(each for each in self.compared if each != name))[:_MOST_CURVES]
+        if job is not None and self.jobs.running:
+            self._follow(str(job.notes.get("run", "")))
+        if live or self.jobs.running:
             self.draw()
+
+    def _follow(self, name: str) -> None:
+        if name != self.run and name in self.run_names:
+            self.run = name
+            self.compared = (name, *(each for each in self.compared if each != name))[:_MOST_CURVES]
 
     def draw(self) -> None:
         """Read the curves of the compared runs."""
@@ -201,12 +239,9 @@ class TrainingModel(PanelModel):
             self.curves = fresh
 
     def _series(self, run: Run) -> dict[str, Series]:
-        """The curves of a run; read again only when its file has grown."""
-        size = run.ticks_path.stat().st_size if run.ticks_path.exists() else 0
-        known = self._drawn.get(run.name)
-        if known is None or known[0] != size:
-            self._drawn[run.name] = known = (size, curves_of(run.ticks()))
-        return known[1]
+        if run.name not in self._files:
+            self._files[run.name] = CurveFile(run.ticks_path)
+        return self._files[run.name].read()
 
     def look(self) -> None:
         """Draw what the chosen run found on some test images."""
@@ -222,35 +257,24 @@ class TrainingModel(PanelModel):
 def row_of(run: Run) -> Row:
     """What the list says of a run; a run whose files are damaged says so instead of hiding."""
     try:
-        config, metrics = run.config(), run.metrics() or {}
+        config, metrics, state, told = run.config(), run.metrics() or {}, run.state(), run.error()
     except RcgError as error:
         return Row(name=run.name, state="failed", dataset="", architecture="", numbers={}, config={}, error=error.what)
     return Row(
         name=run.name,
-        state=run.state(),
+        state=state,
         dataset=str(config.get("dataset", "")),
         architecture=str(config.get("architecture", "")),
         numbers=dict(metrics.get("numbers", {})),
         config=config,
-        error=run.error() or "",
+        error=told or "",
     )
 
 
-def curves_of(ticks: Sequence[Mapping[str, Any]]) -> dict[str, Series]:
-    """Loss at each step, and the validation's AP and AP50, from the records of ticks.jsonl."""
-    points: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ("loss", "val_ap", "val_ap50")}
-    for record in ticks:
-        values = {**record, **(record.get("metrics") or {})}
-        at = values.get("step", values.get("done"))
-        for name, (x, y) in points.items():
-            if at is not None and values.get(name) is not None:
-                x.append(float(at))
-                y.append(float(values[name]))
-    made = {}
-    for name, (x, y) in points.items():
-        across, up = thin(x, y) if name == "loss" else (tuple(x), tuple(y))
-        made[name] = Series(name=name, x=across, y=up, marks=name != "loss")
-    return made
+def _changed(workspace: Path) -> float:
+    """When a run or a dataset came or went, seconds since 1970."""
+    places = (workspace / "runs", workspace / "datasets")
+    return max((place.stat().st_mtime for place in places if place.exists()), default=0.0)
 
 
 def _named(series: Series, name: str) -> Series:
@@ -269,6 +293,10 @@ def _told(job: Job, run: str) -> Message:
         what = f"{run} on the test cards: AP {_number(numbers.get('AP'))}, AP50 {_number(numbers.get('AP50'))}"
         return Message(kind="done", what=what, fix="Next: Predict, then review the mistakes.")
     what = f"{result.get('annotations', 0):,} predictions on {result.get('images', 0):,} images stand with the dataset"
+    if unread := result.get("unreadable"):
+        what += f"; {counted(len(unread), 'image')} could not be read"
+        names = ", ".join(str(each["file"]) for each in unread[:5])
+        return Message(kind="warning", what=what, where=names, fix=f"{unread[0]['reason']}. Put good copies in place.")
     return Message(kind="done", what=what, fix="Next: open the review panel.")
 
 

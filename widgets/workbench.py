@@ -12,7 +12,7 @@ from rcg.workspace import Workspace
 from widgets.code import NOTEBOOKS
 from widgets.dataset import DatasetPanel, dataset_panel
 from widgets.home import HomePanel, home_panel
-from widgets.kit import Panel
+from widgets.panel import Panel
 from widgets.review import ReviewPanel, review_panel
 from widgets.training import TrainingPanel, training_panel
 
