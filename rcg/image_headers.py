@@ -94,13 +94,22 @@ def _look(inside: int, name: str) -> tuple[tuple[int, int] | None, tuple[int, in
         head = os.pread(handle, PAGE, 0)
         stat = os.fstat(handle)
         kind = _KIND_OF.get(head[:2])
-        known = kind is not None and name.lower().endswith(kind)
+        known = kind is not None and name.lower().endswith(kind) and (name.isascii() or _is_text(name))
         size = quick_size(handle, head, stat.st_size) if known else None
     except OSError:
         return None, (-1, -1)
     finally:
         os.close(handle)
     return None if size is None else (size.width, size.height), (stat.st_size, stat.st_mtime_ns)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file name is valid UTF-8; the system's other names have surrogates in them."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def no_reading_ahead(handle: int) -> None:

@@ -6,7 +6,7 @@ A reader that can fills columns, one that cannot hands over records; whoever tak
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -37,6 +37,21 @@ class Rings:
     starts: Ints
     of: Ints
     areas: Floats
+
+    def only(self, kept: NDArray[np.bool_]) -> Rings:
+        """The rings of some annotations.
+
+        Args:
+            kept: (m,) which annotations stay.
+        """
+        many, lengths = np.diff(self.of), np.diff(self.starts)
+        rings = spans(self.of[:-1][kept], many[kept])
+        return Rings(
+            points=self.points[spans(self.starts[:-1][rings], lengths[rings])],
+            starts=np.concatenate([[0], np.cumsum(lengths[rings])]).astype(np.int64),
+            of=np.concatenate([[0], np.cumsum(many[kept])]).astype(np.int64),
+            areas=self.areas[kept],
+        )
 
     def polygons(self, annotation: int) -> tuple[Polygon, ...]:
         """The rings of one annotation, by its place in the block."""
@@ -123,6 +138,24 @@ class Block:
             boxes=np.array(boxes, np.float64).reshape(-1, 4),
             scores=np.array([np.nan if each.score is None else each.score for each in inside]) if scored else None,
             records={place: record for place, record in enumerate(kept) if not plain[place]},
+        )
+
+    def only(self, kept: NDArray[np.bool_]) -> Block:
+        """The same images with some of their annotations.
+
+        Args:
+            kept: (m,) which of the annotations in the columns stay.
+        """
+        if kept.all():
+            return self
+        images = np.repeat(np.arange(len(self)), self.counts)
+        return replace(
+            self,
+            counts=np.bincount(images[kept], minlength=len(self)).astype(np.int64),
+            classes=self.classes[kept],
+            boxes=self.boxes[kept],
+            scores=None if self.scores is None else self.scores[kept],
+            rings=None if self.rings is None else self.rings.only(kept),
         )
 
     def record(self, image: int, names: Sequence[str]) -> ImageRecord:

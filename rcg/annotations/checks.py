@@ -12,7 +12,7 @@ from rcg.types import Box, Point, Polygon
 TOLERANCE = 0.01
 """How far past the image's edge a box may reach and is still clipped, as a part of the image's width or height."""
 
-_ROUNDING = 1e-6  # what six decimals of a YOLO file cost; clipping this much changes nothing and is not counted
+ROUNDING = 1e-6  # what six decimals of a YOLO file cost; clipping this much changes nothing and is not counted
 
 
 class Unusable(Exception):  # noqa: N818 - it never leaves the readers: they turn it into a line of the quarantine
@@ -67,7 +67,7 @@ def box_inside(left: float, top: float, right: float, bottom: float, size: Size)
     left, top, right, bottom = max(left, 0.0), max(top, 0.0), min(right, float(width)), min(bottom, float(height))
     if right <= left or bottom <= top:
         raise Unusable("the box lies outside the image; draw it again")
-    return Box(left, top, right - left, bottom - top), over > _ROUNDING
+    return Box(left, top, right - left, bottom - top), over > ROUNDING
 
 
 def _too_far(over: float, size: Size) -> str:
@@ -105,7 +105,7 @@ def ring_inside(points: Sequence[Point], size: Size) -> tuple[Polygon, bool]:
         points = [(min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height))) for x, y in points]
     if polygon_area(points) <= 0:
         raise NoOutline("the outline encloses no area; draw it again")
-    return Polygon(tuple(points)), over > _ROUNDING
+    return Polygon(tuple(points)), over > ROUNDING
 
 
 def score_of(value: float) -> float:

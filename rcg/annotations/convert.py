@@ -5,21 +5,22 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from rcg.annotations.formats import FORMATS, Format, format_named
+from rcg.annotations.mapped import MappedSource
+from rcg.annotations.mapping import ClassMap
 from rcg.annotations.place import Place
 from rcg.annotations.quarantine import Quarantine, quarantine_path
-from rcg.annotations.source import AnnotationSource, Reading
+from rcg.annotations.resume import Mark, Workplace
+from rcg.annotations.source import AnnotationSource, BadMeter, Read, Reading, RecordWriter, Sums
 from rcg.errors import ConfigError, DataError, FormatError
 from rcg.files import remove_stale
 from rcg.progress import Report, Tick, counted, duration, silent
 from rcg.types import BadLine, LabelSet
 
 LOOKING = "looking for images and labels"
-Stage = Literal["ground_truth", "predictions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Conversion:
         dropped: Lines and files in the quarantine.
         quarantine: The quarantine file; None where nothing was dropped.
         seconds: How long it took.
+        resumed: Images that an earlier call with the same arguments, which was cut off, had done already.
         losses: What the target could not carry: kind of information and number of annotations or images.
         notes: What else is worth knowing.
         labels: The classes.
@@ -48,6 +50,7 @@ class Conversion:
     dropped: int
     quarantine: Path | None
     seconds: float
+    resumed: int
     losses: dict[str, int]
     notes: tuple[str, ...]
     labels: LabelSet
@@ -157,12 +160,15 @@ def convert(
     strict: bool = False,
     jobs: int = 1,
     first_id: int | None = None,
+    class_map: ClassMap | None = None,
+    fresh: bool = False,
     report: Report = silent,
 ) -> Conversion:
     """Convert labels from one format to another, image by image; no image is decoded or copied.
 
     What cannot be read goes to `TARGET.quarantine.jsonl`, one line each with file, line, reason and text; the rest is
-    kept. The target appears whole when all is done: a stop, an error or a full disk leaves what stood there.
+    kept. The target appears whole when all is done: a stop, an error or a full disk leaves what stood there, and the
+    same call again goes on from where it was cut off.
 
     Args:
         source: A folder, or a label or class file.
@@ -177,12 +183,14 @@ def convert(
         jobs: Worker processes for YOLO and Pascal VOC sources; worth it from some 20,000 images on.
         first_id: The first category id of a COCO target, instead of the usual (0 from YOLO, 1 from Pascal VOC, the
             source's own from COCO).
+        class_map: Classes to rename, merge or drop.
+        fresh: Ignore what an earlier call left to go on from.
         report: Where progress goes; `metrics` holds the count of bad lines.
 
     Raises:
         ConfigError: If an argument does not fit.
         FormatError: If the source cannot be understood.
-        DataError: If there is nothing to read, or `strict` refuses.
+        DataError: If there is nothing to read, `strict` refuses, or another process makes the same target.
         Cancelled: If `report` asks for a stop; the target is untouched.
         RcgError: If the disk is full; the target is untouched.
     """
@@ -197,38 +205,111 @@ def convert(
     read = open_annotations(
         source, format=from_, images=images, labels=labels, classes=classes, stage=stage, ignore=target
     )
+    if class_map:
+        read = MappedSource(read, class_map)
     for path in (target, quarantine_path(target)):
         remove_stale(path)
     names = read.labels if first_id is None else read.labels.renumbered(first_id)
-    count, lost, first_lost = Counter[str](), Counter[str](), list[str]()
-    there = not made.folder  # only a folder of labels has to be brought together with its images
-    with Quarantine(target) as quarantine, made.write(target, names, read.images) as out:
-        for rendered in read.mapped(out.render, quarantine.add, report=report, jobs=jobs):
-            for loss in out.put(rendered):
-                if loss.what not in lost:
-                    first_lost.append(f"{loss.file_name}: {loss.what}")
-                lost[loss.what] += loss.count
-            count.update(images=1, annotations=rendered.annotations)
-            there = there or (read.images / rendered.file_name).is_file()
-        if not count["images"]:
-            raise _all_bad(read, quarantine.first)
-        if strict and (quarantine.count or lost):
-            raise _refusal(target, quarantine, first_lost)
-        quarantine.flush()
-    notes = (*read.notes.lines(), *_about_images(made, read.images, there=there))
+    asked = (str(Path(source).absolute()), read.format, to, stage, read.images, names, read.total, read.key)
+    with Workplace(target, key=repr(asked), fresh=fresh) as place:
+        work = _Work(read, made.write(target, names, read.images), place, Quarantine(target, place.folder))
+        done = work.run(report, jobs=jobs, strict=strict)
+    there = not made.folder or done.there
     return Conversion(
         target=target,
         format=read.format,
         reason=read.reason,
-        images=count["images"],
-        annotations=count["annotations"],
-        dropped=quarantine.count,
-        quarantine=quarantine.path if quarantine.count else None,
+        images=done.sums.images,
+        annotations=done.sums.annotations,
+        dropped=work.quarantine.count,
+        quarantine=work.quarantine.path if work.quarantine.count else None,
         seconds=time.perf_counter() - began,
-        losses=dict(lost),
-        notes=notes,
+        resumed=done.resumed,
+        losses=dict(done.lost),
+        notes=(*read.notes.lines(), *_about_images(made, read.images, there=there)),
         labels=names,
     )
+
+
+class _Work:
+    """One conversion at work: what has been read, written, noted and lost so far."""
+
+    def __init__(
+        self, source: AnnotationSource, writer: RecordWriter, place: Workplace, quarantine: Quarantine
+    ) -> None:
+        self.source, self.writer, self.place, self.quarantine = source, writer, place, quarantine
+        self.sums = Sums()
+        self.lost = Counter[str]()
+        self.lost_first: list[str] = []
+        self.resumed = 0
+        self.there = False  # whether an image stands where it is said to be
+        writer.work = place.folder
+
+    def run(self, report: Report, *, jobs: int, strict: bool) -> _Work:
+        self._go_on()
+        meter = BadMeter(self.source.total, report, self.quarantine.add, done=self.resumed, count=self.quarantine.count)
+        with self.quarantine as quarantine, self.writer as writer:
+            if not self.resumed:
+                for line in self.source.before():
+                    meter.bad(line)
+            for read in self.source.reads(start=self.resumed, jobs=jobs):
+                for line in read.bad:
+                    meter.bad(line)
+                self._put(read)
+                self._note(meter.done + read.images, read)  # before the meter, which may raise Cancelled
+                meter.step(read.images)
+            self.source.check(self.sums)
+            meter.close()
+            if not self.sums.images:
+                raise _all_bad(self.source, quarantine.first)
+            if strict and (quarantine.count or self.lost):
+                raise _refusal(writer.path, quarantine, self.lost_first)
+            quarantine.flush()
+        return self
+
+    def _put(self, read: Read) -> None:
+        for loss in self.writer.put_block(read.block):
+            if loss.what not in self.lost:
+                self.lost_first.append(f"{loss.file_name}: {loss.what}")
+            self.lost[loss.what] += loss.count
+        self.source.notes.take(read.notes)
+        self.sums.add(read)
+        if not self.there and read.block.names:
+            self.there = (self.source.images / read.block.names[0]).is_file()
+
+    def _note(self, done: int, read: Read) -> None:
+        """Remember how far it is; a source that cannot be gone on with is remembered only for its last run."""
+        if not read.stamp:
+            return
+        self.place.note(
+            Mark(
+                done=done,
+                run=read.images,
+                stamp=read.stamp,
+                quarantine=self.quarantine.mark(),
+                writer=self.writer.mark(),
+                sums=asdict(self.sums),
+                notes=read.notes,
+                lost=dict(self.lost),
+                lost_first=tuple(self.lost_first),
+            )
+        )
+
+    def _go_on(self) -> None:
+        """Take up what the same command left behind, as far as the files it read are still the same."""
+        marks = self.place.marks(self.source.seal)
+        if not marks or not (self.writer.holds(marks[-1].writer) and self.quarantine.holds(marks[-1].quarantine)):
+            self.place.clear()
+            return
+        last = marks[-1]
+        self.place.keep(marks)
+        self.writer.go_on(last.writer)
+        self.quarantine.go_on(last.quarantine)
+        self.sums, self.lost, self.lost_first = Sums(**last.sums), Counter(last.lost), list(last.lost_first)
+        self.resumed = last.done
+        self.there = True
+        for mark in marks:
+            self.source.notes.take(mark.notes)
 
 
 def _about_images(made: Format, images: Path, *, there: bool) -> tuple[str, ...]:

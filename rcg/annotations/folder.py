@@ -6,14 +6,14 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from rcg.annotations.source import Rendered
+from rcg.annotations.source import RecordWriter, Rendered
 from rcg.errors import DataError
 from rcg.files import explain, part_prefix, remove_stale, umask
-from rcg.types import ImageRecord, Loss
+from rcg.types import ImageRecord, LabelSet, Loss
 
 MARK = ".rcg"
 
@@ -26,23 +26,38 @@ class AtomicFolder:
     Args:
         path: The folder to make or replace.
         endings: Endings of the files that are written, such as (".txt", ".yaml").
+        work: A folder in which what is half-written is kept when it ends with an error; None keeps nothing.
 
     Raises:
         DataError: On entering, if something else stands there.
         RcgError: If the disk is full or the place cannot be written; what stood there is untouched.
     """
 
-    def __init__(self, path: str | Path, *, endings: tuple[str, ...]) -> None:
+    def __init__(self, path: str | Path, *, endings: tuple[str, ...], work: Path | None = None) -> None:
         self.path = Path(path).absolute()
         self._endings = endings
+        self._work = work
         self._beside: str | None = None
         self._made: set[str] = set()
+        self._again: set[str] | None = None
+
+    def go_on(self) -> None:
+        """Expect files of the next run of images, which a killed process wrote and did not note, and replace them."""
+        self._again = set()
+
+    def noted(self) -> None:
+        """The run is over: a file that is there from now on is another image's."""
+        self._again = None
 
     def __enter__(self) -> AtomicFolder:
         self._refuse_foreign()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._beside = tempfile.mkdtemp(prefix=part_prefix(self.path), suffix=".part", dir=self.path.parent)
+            if self._work is not None:
+                self._beside = str(self._work.absolute() / "files")
+                Path(self._beside).mkdir(exist_ok=True)
+            else:
+                self._beside = tempfile.mkdtemp(prefix=part_prefix(self.path), suffix=".part", dir=self.path.parent)
         except OSError as error:
             raise explain(error, self.path) from error
         return self
@@ -70,8 +85,11 @@ class AtomicFolder:
             if above not in self._made:
                 Path(self._beside, above).mkdir(parents=True, exist_ok=True)
                 self._made.add(above)
-            with open(target, "xb") as file:  # noqa: PTH123 - twice as fast, once a file
+            again = self._again is not None and name not in self._again
+            with open(target, "wb" if again else "xb") as file:  # noqa: PTH123 - twice as fast, once a file
                 file.write(data)
+            if self._again is not None:
+                self._again.add(name)
         except FileExistsError:
             return Path(target).read_bytes() == data
         except OSError as error:
@@ -86,14 +104,15 @@ class AtomicFolder:
         except OSError as problem:
             raise explain(problem, self.path) from problem
         finally:
-            shutil.rmtree(self._beside, ignore_errors=True)
+            if kind is None or self._work is None:
+                shutil.rmtree(self._beside, ignore_errors=True)
 
     def _take_place(self) -> None:
         assert self._beside is not None
         Path(self._beside, MARK).write_text("written by rcg convert, which may replace this folder\n")
         Path(self._beside).chmod(0o777 & ~umask())
         os.sync()  # one call for thousands of files
-        old = Path(f"{self._beside}.old")
+        old = self.path.with_name(f"{part_prefix(self.path)}x.part.old")
         if self.path.exists():
             self.path.rename(old)
         try:
@@ -106,23 +125,37 @@ class AtomicFolder:
         remove_stale(self.path, ending=".part.old")  # not before: after a kill it may be all that there was
 
 
-class FolderWriter:
+class FolderWriter(RecordWriter):
     """A writer of one label file an image, into a folder that appears whole when the block ends without an error.
 
     Args:
         path: The folder to make, or to replace if it was written this way before.
+        labels: The classes.
         endings: Endings of the files that are written.
         render: Turns a record into its label file.
     """
 
     def __init__(
-        self, path: str | Path, *, endings: tuple[str, ...], render: Callable[[ImageRecord], Rendered]
+        self,
+        path: str | Path,
+        labels: LabelSet,
+        *,
+        endings: tuple[str, ...],
+        render: Callable[[ImageRecord], Rendered],
     ) -> None:
-        self.folder = AtomicFolder(path, endings=endings)
+        self.path = Path(path)
+        self.labels = labels
         self.render = render
+        self.folder = AtomicFolder(path, endings=endings)
+        self._endings = endings
+        self._goes_on = False
 
     def __enter__(self) -> Self:
+        if self.work is not None:
+            self.folder = AtomicFolder(self.path, endings=self._endings, work=self.work)
         self.folder.__enter__()
+        if self._goes_on:
+            self.folder.go_on()
         return self
 
     def add(self, record: ImageRecord) -> tuple[Loss, ...]:
@@ -140,10 +173,23 @@ class FolderWriter:
         what = "labels: another image has their file"
         return (*rendered.losses, Loss(file_name=rendered.file_name, what=what, count=max(1, rendered.annotations)))
 
+    def mark(self) -> dict[str, Any]:
+        """Nothing: whole files need no more; see `RecordWriter.mark`."""
+        self.folder.noted()
+        return {}
+
+    def go_on(self, mark: Mapping[str, Any]) -> None:  # noqa: ARG002 - whole files need no more
+        """Go on in the folder that is there; see `RecordWriter.go_on`."""
+        self._goes_on = True
+
     def finish(self) -> None:
         """Write what stands beside the label files; nothing unless a format has such files."""
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
-            self.finish()
+        try:
+            if kind is None:
+                self.finish()
+        except BaseException:
+            self.folder.__exit__(RuntimeError, None, None)
+            raise
         self.folder.__exit__(kind, error, trace)

@@ -19,16 +19,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ordered_map(
-    function: Callable[[Item], Result], items: Sequence[Item], *, jobs: int = 1, chunk: int = 256
-) -> Iterator[Result]:
+def ordered_map(function: Callable[[Item], Result], items: Sequence[Item], *, jobs: int = 1) -> Iterator[Result]:
     """The results of `function` for all `items`, in their order.
 
     Args:
         function: What to do; it must pickle where `jobs` is above 1.
         items: What to do it to.
         jobs: Worker processes; 1 works in this process.
-        chunk: Items that a worker takes at a time.
 
     Raises:
         ConfigError: If `jobs` is below 1.
@@ -40,27 +37,23 @@ def ordered_map(
     """
     if jobs < 1:
         raise ConfigError(f"jobs={jobs} is no number of processes", fix="give 1 or more")
-    if jobs == 1 or len(items) <= chunk:
+    if jobs == 1 or len(items) <= 1:
         yield from map(function, items)
         return
     pool = ProcessPoolExecutor(jobs, mp_context=_context(), initializer=_leave_ctrl_c_to_the_parent)
     try:
-        waiting: deque[Future[list[Result]]] = deque()
-        chunks = (items[start : start + chunk] for start in range(0, len(items), chunk))
-        for part in islice(chunks, 2 * jobs):  # no more in flight, so that memory does not grow with the items
-            waiting.append(pool.submit(_apply, function, part))
+        waiting: deque[Future[Result]] = deque()
+        coming = iter(items)
+        for item in islice(coming, 2 * jobs):  # no more in flight, so that memory does not grow with the items
+            waiting.append(pool.submit(function, item))
         while waiting:
             done = waiting.popleft().result()
-            waiting += [pool.submit(_apply, function, part) for part in islice(chunks, 1)]
-            yield from done
+            waiting += [pool.submit(function, item) for item in islice(coming, 1)]
+            yield done
     except BrokenProcessPool as error:
         raise DataError("a worker process was killed", fix="free some memory, or repeat with jobs=1") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _apply(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    return [function(item) for item in items]
 
 
 def _leave_ctrl_c_to_the_parent() -> None:

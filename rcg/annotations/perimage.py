@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from rcg.annotations.block import Block
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable
+from rcg.annotations.columns import Columns, Marks, without
 from rcg.annotations.parallel import ordered_map
 from rcg.annotations.place import Pairs, image_size
-from rcg.annotations.source import ALL_REFUSED, CLIPPED, OTHER_KIND, Bad, BadMeter, Notes, no_scores
+from rcg.annotations.source import (
+    ALL_REFUSED,
+    CLIPPED,
+    OTHER_KIND,
+    RUN,
+    AnnotationSource,
+    Counted,
+    Notes,
+    Read,
+    Sums,
+    no_scores,
+)
 from rcg.errors import DataError
 from rcg.images import Size
-from rcg.progress import Report, counted, silent
+from rcg.progress import counted
 from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
 
 Content = TypeVar("Content")
 Entry = TypeVar("Entry")
-Result = TypeVar("Result")
 
 Note = Callable[[str, str], None]
 
@@ -36,20 +53,18 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[Result]):
+class Outcome:
     """What reading one image gave.
 
     Attributes:
-        result: The image, or what was made of it; None where it went to quarantine.
-        annotations: How many annotations it has.
+        result: The image; None where it went to quarantine.
         bad: Lines and files that were left out.
         notes: Kind and example of what is worth telling.
         unknown: How many labels named a class that does not exist.
         unscored: How many predictions had no score.
     """
 
-    result: Result | None
-    annotations: int = 0
+    result: ImageRecord | None
     bad: tuple[BadLine, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     unknown: int = 0
@@ -100,7 +115,94 @@ class PerImageReader(ABC, Generic[Content, Entry]):
     def remark(self, label: str, content: Content, size: Size, note: Note) -> None:
         """Note what a label file as a whole gives reason to."""
 
-    def __call__(self, item: Item) -> Outcome[ImageRecord]:
+    def block(self, items: Sequence[Item], names: Sequence[str]) -> Read:
+        """A run of images with their labels; a format overrides it where columns can be filled faster than records.
+
+        Args:
+            items: The images.
+            names: The classes, to number the labels.
+        """
+        return self.exact(items, names, self.seal(items))
+
+    def seal(self, items: Sequence[Item]) -> str:
+        """The hash of a run of images, from their files' sizes and times."""
+        labels = ((0, 0) if each.label is None else stamp(f"{self.root}/{each.label}") for each in items)
+        images = (stamp(f"{self.images}/{each.name}") for each in items)
+        return seal(items, np.array([(*a, *b) for a, b in zip(images, labels, strict=True)], np.int64))
+
+    def assembled(
+        self, items: Sequence[Item], found: Columns, *, odd: Marks, sizes: NDArray[np.int32], sealed: str
+    ) -> Read:
+        """A run of images of which most labels are columns already; the odd ones are read for themselves.
+
+        Args:
+            items: n images.
+            found: Their labels; images with a refused one are odd too.
+            odd: (n,) images that need a closer look.
+            sizes: (n, 2) width and height in pixels, of those that are not odd.
+            sealed: The hash of what is read.
+        """
+        odd = odd.copy()
+        odd[np.repeat(np.arange(len(items)), found.counts)[found.refused]] = True
+        found = without(found, odd)
+        noted = Counted()
+        for row in np.flatnonzero(found.clipped):
+            image = int(np.searchsorted(np.cumsum(found.counts), row, side="right"))
+            noted.add(CLIPPED, f"{self.root_shown}{items[image].label}")
+        outcomes = {image: self(items[image]) for image in np.flatnonzero(odd).tolist()}
+        for outcome in outcomes.values():
+            for kind, example in outcome.notes:
+                noted.add(kind, example)
+        kept = [image for image in range(len(items)) if image not in outcomes or outcomes[image].result is not None]
+        place = {image: number for number, image in enumerate(kept)}
+        records = {place[image]: each.result for image, each in outcomes.items() if each.result is not None}
+        sizes = sizes[kept]
+        for image, record in records.items():
+            sizes[image] = record.width, record.height
+        return Read(
+            block=Block(
+                names=[items[image].name for image in kept],
+                sizes=sizes,
+                labelled=np.array([items[image].label is not None for image in kept], np.bool_),
+                splits=[items[image].split for image in kept],
+                counts=found.counts[kept],
+                classes=found.classes,
+                boxes=found.boxes,
+                scores=found.scores,
+                rings=None if found.outlines is None else found.outlines.rings(found.boxes),
+                records=records,
+            ),
+            images=len(items),
+            bad=tuple(line for each in outcomes.values() for line in each.bad),
+            notes=noted.all(),
+            unknown=sum(each.unknown for each in outcomes.values()),
+            unscored=sum(each.unscored for each in outcomes.values()),
+            stamp=sealed,
+        )
+
+    def exact(self, items: Sequence[Item], names: Sequence[str], sealed: str) -> Read:
+        """A run of images, each read for itself.
+
+        Args:
+            items: The images.
+            names: The classes, to number the labels.
+            sealed: The hash of what is read.
+        """
+        outcomes = [self(item) for item in items]
+        noted = Counted()
+        for kind, example in (note for outcome in outcomes for note in outcome.notes):
+            noted.add(kind, example)
+        return Read(
+            block=Block.of([each.result for each in outcomes if each.result is not None], names),
+            images=len(items),
+            bad=tuple(line for each in outcomes for line in each.bad),
+            notes=noted.all(),
+            unknown=sum(each.unknown for each in outcomes),
+            unscored=sum(each.unscored for each in outcomes),
+            stamp=sealed,
+        )
+
+    def __call__(self, item: Item) -> Outcome:
         """The image's record, and what was left out of it."""
         notes: list[tuple[str, str]] = []
 
@@ -131,7 +233,6 @@ class PerImageReader(ABC, Generic[Content, Entry]):
         )
         return Outcome(
             record,
-            annotations=len(found),
             bad=tuple(line for line, _ in refused),
             notes=tuple(notes),
             unknown=sum(isinstance(error, UnknownClass) for _, error in refused),
@@ -177,17 +278,75 @@ class PerImageReader(ABC, Generic[Content, Entry]):
         return BadLine(file=self.root_shown + label, line=line, reason=reason, text=text[:200])
 
 
+def read_labels(root: Path, items: Sequence[Item]) -> tuple[list[bytes | None], NDArray[np.int64]]:
+    """The label files of a run of images; b"" for an image without, None for a file that cannot be read.
+
+    Args:
+        root: The folder of label files.
+        items: n images.
+
+    Returns:
+        n contents, and (n, 2) bytes and time of each file (0 where there is none, -1 where it cannot be read).
+    """
+    contents: list[bytes | None] = []
+    stamps: list[tuple[int, int]] = []
+    inside = os.open(root, os.O_RDONLY)  # names relative to it are found faster than whole paths
+    try:
+        for item in items:
+            content, found = (b"", (0, 0)) if item.label is None else _content(inside, item.label)
+            contents.append(content)
+            stamps.append(found)
+    finally:
+        os.close(inside)
+    return contents, np.array(stamps, np.int64).reshape(-1, 2)
+
+
+def _content(inside: int, name: str) -> tuple[bytes | None, tuple[int, int]]:
+    try:
+        handle = os.open(name, os.O_RDONLY, dir_fd=inside)
+    except (OSError, ValueError):
+        return None, (-1, -1)
+    try:
+        found = os.fstat(handle)
+        content = os.read(handle, found.st_size + 1)
+    except OSError:
+        return None, (-1, -1)
+    finally:
+        os.close(handle)
+    return content if len(content) == found.st_size else None, (found.st_size, found.st_mtime_ns)
+
+
+def stamp(path: str) -> tuple[int, int]:
+    """Bytes of a file and time of its last change in nanoseconds; -1 where it is not there."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - twice as fast, once a file
+    except (OSError, ValueError):
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
+
+
+def seal(items: Sequence[Item], stamps: NDArray[np.int64]) -> str:
+    """A hash of what is read: names and splits, and each file's bytes and time.
+
+    Args:
+        items: n images.
+        stamps: (n, 4) bytes and time of the image, then of its label file (0 where it has none).
+    """
+    digest = xxhash.xxh3_64(np.ascontiguousarray(stamps).tobytes())
+    for each in items:
+        digest.update(f"{each.name}\0{each.label}\0{each.split}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
-class _Then(Generic[Result]):
-    """A reader with what is done to its records, for a worker process."""
+class _Run(Generic[Content, Entry]):
+    """A reader of runs of images, for a worker process."""
 
-    read: Callable[[Item], Outcome[ImageRecord]]
-    then: Callable[[ImageRecord], Result]
+    read: PerImageReader[Content, Entry]
+    names: tuple[str, ...]
 
-    def __call__(self, item: Item) -> Outcome[Result]:
-        outcome = self.read(item)
-        result = None if outcome.result is None else self.then(outcome.result)
-        return replace(cast("Outcome[Result]", outcome), result=result)
+    def __call__(self, items: Sequence[Item]) -> Read:
+        return self.read.block(items, self.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +365,7 @@ class Orphans:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PerImageSource(Generic[Content, Entry]):
+class PerImageSource(AnnotationSource, Generic[Content, Entry]):
     """Labels in a format with one label file an image; see `AnnotationSource`.
 
     Attributes:
@@ -236,40 +395,28 @@ class PerImageSource(Generic[Content, Entry]):
         """How many images there are."""
         return len(self.items)
 
-    def records(self, bad: Bad, *, report: Report = silent) -> Iterator[ImageRecord]:
-        """The images with their annotations; see `AnnotationSource.records`."""
-        return self._run(self.read, bad, report, jobs=1)
+    def before(self) -> Iterator[BadLine]:
+        """The labels without an image."""
+        return self.orphans.lines(self.read)
 
-    def mapped(
-        self, then: Callable[[ImageRecord], Result], bad: Bad, *, report: Report = silent, jobs: int = 1
-    ) -> Iterator[Result]:
-        """What `then` makes of each record; see `AnnotationSource.mapped`."""
-        return self._run(_Then(self.read, then), bad, report, jobs=jobs)
+    def reads(self, *, start: int = 0, jobs: int = 1) -> Iterator[Read]:
+        """What reading the images gives, run by run; see `AnnotationSource.reads`."""
+        runs = [self.items[at : at + RUN] for at in range(start, len(self.items), RUN)]
+        return ordered_map(_Run(self.read, self.labels.names), runs, jobs=jobs)
 
-    def _run(self, read: Callable[[Item], Outcome[Result]], bad: Bad, report: Report, *, jobs: int) -> Iterator[Result]:
-        meter = BadMeter(self.total, report, bad)
-        for line in self.orphans.lines(self.read):
-            meter.bad(line)
-        annotations = unknown = unscored = 0
-        for outcome in ordered_map(read, self.items, jobs=jobs):
-            for line in outcome.bad:
-                meter.bad(line)
-            for kind, example in outcome.notes:
-                self.notes.add(kind, example)
-            unknown += outcome.unknown
-            unscored += outcome.unscored
-            annotations += outcome.annotations
-            if outcome.result is not None:
-                yield outcome.result
-            meter.step()
-        if unscored and not annotations:
-            raise no_scores(unscored, self.images)
-        if unknown and not annotations:
+    def seal(self, start: int, count: int) -> str:
+        """The hash of a run of images, from their files' sizes and times alone."""
+        return self.read.seal(self.items[start : start + count])
+
+    def check(self, sums: Sums) -> None:
+        """Refuse labels that name no known class, and predictions without a score."""
+        if sums.unscored and not sums.annotations:
+            raise no_scores(sums.unscored, self.images)
+        if sums.unknown and not sums.annotations:
             known = counted(len(self.labels.names), "class", "classes")
-            what = f"no label names one of the {known} in the class file ({unknown:,} were read)"
+            what = f"no label names one of the {known} in the class file ({sums.unknown:,} were read)"
             fix = "lengthen the class file, or name the one that belongs to these labels (classes=FILE, --classes FILE)"
             raise DataError(what, where=self.class_hint, fix=fix)
-        meter.close()
 
     def note_pairs(self, found: Pairs) -> None:
         """Note what matching images and label files brought to light."""

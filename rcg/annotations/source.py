@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Any, Self
 
 from rcg.annotations.block import Block
 from rcg.annotations.split import split_of_path
-from rcg.errors import DataError
+from rcg.errors import ConfigError, DataError
 from rcg.progress import Report, Tick, silent
 from rcg.types import BadLine, ImageRecord, LabelSet, Loss
 
 Bad = Callable[[BadLine], None]
-Result = TypeVar("Result")
-
 TASK = "reading labels"
+_EVERY_S = 0.1
+RUN = 512
+"""Images that are read, written and remembered together."""
 
 ALL_REFUSED = "images of which no label could be read, kept as not labelled"
 CLIPPED = "labels clipped to the image"
@@ -43,6 +46,11 @@ class Notes:
         if sentence not in self._said:
             self._said.append(sentence)
 
+    def take(self, notes: Iterable[tuple[str, str, int]]) -> None:
+        """Count several: kind, first example and count of each."""
+        for kind, example, count in notes:
+            self.add(kind, example, count)
+
     def lines(self) -> tuple[str, ...]:
         """All notes as sentences."""
         counts = (f"{kind}: {count:,}, first {example}" for kind, (count, example) in self._seen.items())
@@ -64,6 +72,27 @@ class Reading:
     need_score: bool = False
     reason: str = ""
     trusted: bool = False
+
+
+class Counted:
+    """Notes of a run of images: each kind with its first example and its count."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[str, int]] = {}
+
+    def add(self, kind: str, example: str) -> None:
+        """Count one more of a kind."""
+        self.take((kind, example, 1))
+
+    def take(self, note: tuple[str, str, int]) -> None:
+        """Count several of a kind: kind, first example and count."""
+        kind, example, more = note
+        first, count = self._seen.get(kind, (example, 0))
+        self._seen[kind] = first, count + more
+
+    def all(self) -> tuple[tuple[str, str, int], ...]:
+        """Kind, first example and count."""
+        return tuple((kind, example, count) for kind, (example, count) in self._seen.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,100 +118,186 @@ class Read:
     stamp: str = ""
 
 
-class AnnotationSource(Protocol):
-    """Labels that can be read, made by `open_annotations`."""
+@dataclass(slots=True)
+class Sums:
+    """What has been read so far.
+
+    Attributes:
+        images: Images that could be read.
+        annotations: Their annotations.
+        unknown: Labels that named a class that does not exist.
+        unscored: Predictions without a score.
+    """
+
+    images: int = 0
+    annotations: int = 0
+    unknown: int = 0
+    unscored: int = 0
+
+    def add(self, read: Read) -> None:
+        """Count one more run of images."""
+        self.images += len(read.block)
+        self.annotations += read.block.annotations
+        self.unknown += read.unknown
+        self.unscored += read.unscored
+
+
+class AnnotationSource(ABC):
+    """Labels that can be read, made by `open_annotations`.
+
+    Attributes:
+        format: The name of the format, such as "yolo".
+        reason: Why it was recognised, for the reader.
+        images: The folder that file names are relative to.
+        labels: The classes.
+        notes: What was worth telling; complete when all records have been read.
+    """
+
+    format: str
+    reason: str
+    images: Path
+    labels: LabelSet
+    notes: Notes
 
     @property
-    def format(self) -> str:
-        """The name of the format, such as "yolo"."""
-
-    @property
-    def reason(self) -> str:
-        """Why it was recognised, for the reader."""
-
-    @property
-    def images(self) -> Path:
-        """The folder that file names are relative to."""
-
-    @property
-    def labels(self) -> LabelSet:
-        """The classes."""
-
-    @property
+    @abstractmethod
     def total(self) -> int:
         """How many images it speaks of."""
 
-    @property
-    def notes(self) -> Notes:
-        """What was worth telling; complete when all records have been read."""
+    @abstractmethod
+    def reads(self, *, start: int = 0, jobs: int = 1) -> Iterator[Read]:
+        """What reading the images gives, in runs of `RUN` images, sorted by file name; nothing is reported or noted.
 
-    def records(self, bad: Bad, *, report: Report = silent) -> Iterator[ImageRecord]:
-        """The images with their annotations, sorted by file name, one at a time.
+        Args:
+            start: How many images to pass over, a multiple of `RUN`.
+            jobs: Worker processes, for formats with a label file an image; the result is the same.
+        """
+
+    def before(self) -> Iterable[BadLine]:
+        """What is left out whatever the images hold, such as labels without an image."""
+        return ()
+
+    def seal(self, start: int, count: int) -> str | None:  # noqa: ARG002 - for those that can tell
+        """The stamp that reading these images would have, without reading them; None where that cannot be told."""
+        return None
+
+    @property
+    def key(self) -> str:
+        """What else than the files of its images decides what is read, such as one label file for all."""
+        return ""
+
+    def check(self, sums: Sums) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse the source as a whole, when all of it was read."""
+
+    def blocks(self, bad: Bad, *, report: Report = silent, jobs: int = 1) -> Iterator[Block]:
+        """The images with their annotations, run by run, sorted by file name.
 
         Args:
             bad: Takes each line or file that is left out.
             report: Where progress goes; `metrics` holds the count of bad lines.
+            jobs: Worker processes, for formats with a label file an image.
 
         Raises:
             Cancelled: If `report` asks for a stop.
             DataError: If every label names a class that does not exist.
         """
+        meter, sums = BadMeter(self.total, report, bad), Sums()
+        for line in self.before():
+            meter.bad(line)
+        for read in self.reads(jobs=jobs):
+            for line in read.bad:
+                meter.bad(line)
+            self.notes.take(read.notes)
+            sums.add(read)
+            yield read.block
+            meter.step(read.images)
+        self.check(sums)
+        meter.close()
 
-    def mapped(
-        self, then: Callable[[ImageRecord], Result], bad: Bad, *, report: Report = silent, jobs: int = 1
-    ) -> Iterator[Result]:
-        """What `then` makes of each record, in the order of `records`.
+    def records(self, bad: Bad, *, report: Report = silent) -> Iterator[ImageRecord]:
+        """The images with their annotations, sorted by file name, one at a time; arguments as in `blocks`."""
+        for block in self.blocks(bad, report=report):
+            yield from block.each(self.labels.names)
 
-        Args:
-            then: What to do with a record; with several jobs it must pickle.
-            bad: As in `records`.
-            report: As in `records`.
-            jobs: Worker processes, for formats with a label file an image; the result is the same.
-        """
+
+class RecordSource(AnnotationSource):
+    """Labels in a format that is read record by record."""
+
+    @abstractmethod
+    def records(self, bad: Bad, *, report: Report = silent) -> Iterator[ImageRecord]:
+        """The images with their annotations; see `AnnotationSource.records`."""
+
+    def reads(self, *, start: int = 0, jobs: int = 1) -> Iterator[Read]:
+        """The records in runs; one file is read by one process, whatever `jobs` says."""
+        if jobs < 1:
+            raise ConfigError(f"jobs={jobs} is no number of processes", fix="give 1 or more")
+        bad: list[BadLine] = []
+        records = islice(self.records(bad.append), start, None)
+        bad.clear()
+        while run := list(islice(records, RUN)):
+            yield Read(block=Block.of(run, self.labels.names), images=len(run), bad=tuple(bad))
+            bad.clear()
+        if bad:
+            yield Read(block=Block.of((), self.labels.names), images=0, bad=tuple(bad))
+
+
+class RecordWriter(ABC):
+    """Writes records to a target that appears whole when the block ends without an error.
+
+    Attributes:
+        path: The target.
+        labels: The classes.
+        work: The folder where what is half-written is kept, so that it can be gone on with; None for one of its own.
+    """
+
+    path: Path
+    labels: LabelSet
+    work: Path | None = None
+
+    @abstractmethod
+    def __enter__(self) -> Self: ...
+    @abstractmethod
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool | None: ...
+    @abstractmethod
+    def add(self, record: ImageRecord) -> tuple[Loss, ...]:
+        """Write one image with its annotations; returns what the format cannot carry of it."""
+
+    def put_block(self, block: Block) -> tuple[Loss, ...]:
+        """Write a run of images; a format overrides it where columns can be written faster than records."""
+        return tuple(loss for record in block.each(self.labels.names) for loss in self.add(record))
+
+    def mark(self) -> dict[str, Any]:
+        """How far it is, in plain values, for `go_on`; what was put before is in the work folder by then."""
+        return {}
+
+    def holds(self, mark: Mapping[str, Any]) -> bool:  # noqa: ARG002 - for those that can tell
+        """Whether the work folder still holds what it held at a mark."""
+        return True
+
+    @abstractmethod
+    def go_on(self, mark: Mapping[str, Any]) -> None:
+        """Go on from a mark, before the block is entered; what was written after it is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One image as it goes into a target, but for what depends on the images before it.
+    """One image as it goes into a folder of label files.
 
     Attributes:
         file_name: The image.
-        image_id: The id it brings along.
-        name: Path in the target folder; empty for a target of one file, or where nothing is to be written.
-        head: The label file, or the image's own entry.
-        parts: The entries of its annotations, in a target of one file.
+        name: Path of its label file in the folder; empty where nothing is to be written.
+        head: The content of the label file.
         annotations: How many annotations it has.
         losses: What the format cannot carry of it.
         split: Its split, for a target that lists the images of each.
     """
 
     file_name: str
-    image_id: int | None = None
     name: str = ""
     head: bytes = b""
-    parts: tuple[bytes, ...] = ()
     annotations: int = 0
     losses: tuple[Loss, ...] = ()
     split: str | None = None
-
-
-class RecordWriter(Protocol):
-    """Writes records to a target that appears whole when the block ends without an error.
-
-    Rendering is apart from writing, so that worker processes can do it.
-    """
-
-    @property
-    def render(self) -> Callable[[ImageRecord], Rendered]:
-        """Turns a record into what is written; pure, and fit to be sent to a worker process."""
-
-    def put(self, rendered: Rendered) -> tuple[Loss, ...]:
-        """Write what was rendered; returns what the format could not carry."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool | None: ...
-    def add(self, record: ImageRecord) -> tuple[Loss, ...]:
-        """Render and put one record."""
 
 
 def unknown_label(label: str, known: Iterable[str], file_name: str) -> DataError:
@@ -225,9 +340,9 @@ def losses(record: ImageRecord, carries: frozenset[str]) -> tuple[Loss, ...]:
 class BadMeter:
     """Progress with the count of bad lines, at most ten times a second."""
 
-    def __init__(self, total: int, report: Report, bad: Bad, *, every_s: float = 0.1) -> None:
-        self.done = self.count = 0
-        self._total, self._report, self._bad, self._every_s = total, report, bad, every_s
+    def __init__(self, total: int, report: Report, bad: Bad, *, done: int = 0, count: int = 0) -> None:
+        self.done, self.count = done, count
+        self._total, self._report, self._bad = total, report, bad
         self._tick()
 
     def bad(self, line: BadLine) -> None:
@@ -235,10 +350,10 @@ class BadMeter:
         self.count += 1
         self._bad(line)
 
-    def step(self) -> None:
-        """One more image is done."""
-        self.done += 1
-        if time.monotonic() - self._last >= self._every_s:
+    def step(self, images: int = 1) -> None:
+        """So many more images are done."""
+        self.done += images
+        if time.monotonic() - self._last >= _EVERY_S:
             self._tick()
 
     def close(self) -> None:

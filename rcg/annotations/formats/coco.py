@@ -7,7 +7,7 @@ annotation, and one bad element (a NaN, a dangling id) costs only itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,9 @@ from rcg.annotations.formats.coco_index import Image, Index, id_key
 from rcg.annotations.formats.coco_read import Reader, Row
 from rcg.annotations.jsonscan import JsonFile
 from rcg.annotations.place import Place
-from rcg.annotations.source import Bad, BadMeter, Notes, Reading, no_scores
+from rcg.annotations.source import Bad, BadMeter, Notes, Reading, RecordSource, no_scores
 from rcg.annotations.split import split_of_path
-from rcg.errors import ConfigError, DataError, FormatError
+from rcg.errors import DataError, FormatError
 from rcg.progress import Report, silent
 from rcg.types import ImageRecord, LabelSet
 
@@ -252,7 +252,7 @@ def _rows(index: Index, files: list[Path], images: Path, folders: list[Path | No
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CocoSource:
+class CocoSource(RecordSource):
     """COCO labels that can be read; see `AnnotationSource`."""
 
     reason: str
@@ -267,14 +267,6 @@ class CocoSource:
     def total(self) -> int:
         """How many images there are."""
         return len(self.rows)
-
-    def mapped(
-        self, then: Callable[[ImageRecord], Result], bad: Bad, *, report: Report = silent, jobs: int = 1
-    ) -> Iterator[Result]:
-        """What `then` makes of each record; one file is read by one process, whatever `jobs` says."""
-        if jobs < 1:
-            raise ConfigError(f"jobs={jobs} is no number of processes", fix="give 1 or more")
-        return map(then, self.records(bad, report=report))
 
     def records(self, bad: Bad, *, report: Report = silent) -> Iterator[ImageRecord]:
         """The images with their annotations; see `AnnotationSource.records`."""

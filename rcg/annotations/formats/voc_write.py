@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from html import escape as escaped
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from rcg.annotations.folder import FolderWriter
 from rcg.annotations.source import Rendered, losses, unknown_label
@@ -26,7 +26,7 @@ class VocWriter(FolderWriter):
     """
 
     def __init__(self, path: str | Path, labels: LabelSet) -> None:
-        super().__init__(path, endings=(".xml",), render=_Render(labels.names))
+        super().__init__(path, labels, endings=(".xml",), render=_Render(labels.names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def _xml(record: ImageRecord) -> str:
     return "\n".join(
         [
             "<annotation>",
-            f"  <folder>{escape(above)}</folder>",
-            f"  <filename>{escape(name)}</filename>",
+            f"  <folder>{escaped(above, quote=False)}</folder>",
+            f"  <filename>{escaped(name, quote=False)}</filename>",
             f"  <size>{size}</size>",
             "  <segmented>0</segmented>",
             *(_object(annotation) for annotation in record.annotations),
@@ -75,6 +75,6 @@ def _object(annotation: Annotation) -> str:
     keys = ("xmin", "ymin", "xmax", "ymax")
     corners = "".join(f"<{key}>{value:.12g}</{key}>" for key, value in zip(keys, annotation.box.corners, strict=True))
     return (
-        f"  <object>\n    <name>{escape(annotation.label)}</name>\n    <pose>Unspecified</pose>"
+        f"  <object>\n    <name>{escaped(annotation.label, quote=False)}</name>\n    <pose>Unspecified</pose>"
         f"<truncated>0</truncated><difficult>0</difficult>\n    <bndbox>{corners}</bndbox>\n  </object>"
     )

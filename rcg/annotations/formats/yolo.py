@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, ring_inside, score_of
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
+from rcg.annotations.formats.yolo_columns import columns, read_lines
 from rcg.annotations.formats.yolo_splits import LISTS, Splits
-from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource
+from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource, read_labels, seal
 from rcg.annotations.place import Place
-from rcg.annotations.source import Reading
+from rcg.annotations.source import Read, Reading
 from rcg.errors import DataError, FormatError
 from rcg.files import explain
 from rcg.geometry import bounds, polygon_area
-from rcg.images import Size
+from rcg.images import Size, read_heads
 from rcg.progress import counted
 from rcg.types import Annotation, Box, Keypoints, LabelSet
 
@@ -173,6 +176,18 @@ class YoloReader(PerImageReader[str, _Line]):
     """
 
     classes: ClassFile
+
+    def block(self, items: Sequence[Item], names: Sequence[str]) -> Read:
+        """A run of images with their lines as columns, but for those that need a closer look."""
+        heads = read_heads(self.images, [item.name for item in items])
+        contents, stamps = read_labels(self.root, items)
+        sealed = seal(items, np.hstack([heads.stamps, stamps]))
+        odd = (heads.sizes[:, 0] == 0) | np.array([content is None for content in contents], np.bool_)
+        if self.classes.keypoints is not None:
+            return self.exact(items, names, sealed)
+        lines = read_lines([content or b"" for content in contents])
+        found = columns(lines, heads.sizes, classes=len(names), need_score=self.need_score)
+        return self.assembled(items, found, odd=odd | lines.odd, sizes=heads.sizes, sealed=sealed)
 
     def content(self, label: str) -> str:
         """The text of a label file, its line ends made one kind."""

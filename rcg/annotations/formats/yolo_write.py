@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -37,17 +40,42 @@ class YoloWriter(FolderWriter):
     """
 
     def __init__(self, path: str | Path, labels: LabelSet, *, images: Path) -> None:
-        self._labels = labels
         self._images = images
         self._lists: dict[str, list[str]] = {}
+        self._kept: Counter[str] = Counter()  # how many of them stand in the work folder
         self._numbers = {name: number for number, name in enumerate(labels.names)}
-        super().__init__(path, endings=(".txt", ".yaml"), render=_Render(self._numbers, len(labels.keypoints)))
+        super().__init__(path, labels, endings=(".txt", ".yaml"), render=_Render(self._numbers, len(labels.keypoints)))
 
     def put(self, rendered: Rendered) -> tuple[Loss, ...]:
         """Write what `render` made, and remember the split."""
         if rendered.split is not None:
             self._lists.setdefault(rendered.split, []).append(rendered.file_name)
         return super().put(rendered)
+
+    def mark(self) -> dict[str, Any]:
+        """How far it is; the names of the splits go into the work folder, since millions do not fit a mark."""
+        assert self.work is not None
+        super().mark()
+        sizes = {}
+        for split, names in self._lists.items():
+            with (self.work / f"{split}.list").open("ab") as file:
+                file.write(b"".join(os.fsencode(name) + b"\n" for name in names[self._kept[split] :]))
+                sizes[split] = file.tell()
+            self._kept[split] = len(names)
+        return sizes
+
+    def go_on(self, mark: Mapping[str, Any]) -> None:
+        """Go on from a mark; see `RecordWriter.go_on`."""
+        assert self.work is not None
+        super().go_on(mark)
+        for split in SPLITS:
+            path = self.work / f"{split}.list"
+            if split not in mark:
+                path.unlink(missing_ok=True)
+                continue
+            os.truncate(path, mark[split])
+            self._lists[split] = [os.fsdecode(name) for name in path.read_bytes().split(b"\n")[:-1]]
+            self._kept[split] = len(self._lists[split])
 
     def finish(self) -> None:
         """Write the lists of the splits, and data.yaml."""
@@ -62,12 +90,12 @@ class YoloWriter(FolderWriter):
             "# written by RCG; the images stay where they are",
             f"path: {orjson.dumps(images).decode()}",
             *self._splits(),
-            f"nc: {len(self._labels.names)}",
+            f"nc: {len(self.labels.names)}",
             "names:",
             *(f"  {number}: {orjson.dumps(name).decode()}" for name, number in self._numbers.items()),
         ]
-        if self._labels.keypoints:
-            lines.append(f"kpt_shape: [{len(self._labels.keypoints)}, 3]")
+        if self.labels.keypoints:
+            lines.append(f"kpt_shape: [{len(self.labels.keypoints)}, 3]")
         return ("\n".join(lines) + "\n").encode()
 
     def _splits(self) -> list[str]:
