@@ -442,3 +442,22 @@ def test_json_of_other_tools_is_not_taken_for_a_cut_off_coco_file(tmp_path):
     text(tmp_path / "cut.json", '{"shapes": [{"label": "ca')
     with pytest.raises(DataError, match="no labels are here"):
         open_annotations(tmp_path)
+
+
+def test_names_with_a_colon_or_a_backslash_stay_as_they_are_in_a_file_of_our_own(tmp_path):
+    names = ["lot 1:/a.jpg", "a\\b.jpg", "x/../y.jpg"]
+    with CocoWriter(tmp_path / "own.json", LabelSet(("card",))) as out:
+        for name in names:
+            out.add(ImageRecord(file_name=name, width=200, height=100))
+    opened = open_annotations(tmp_path / "own.json", format="coco", images=tmp_path, trusted=True)
+    assert [each.file_name for each in opened.records(pytest.fail)] == sorted(names)
+
+
+def test_a_file_whose_name_has_a_colon_or_a_backslash_is_found(tmp_path):
+    names = ["lot 1:/a.jpg", "a\\b.jpg"]
+    for name in names:
+        image(tmp_path / name)
+    images = [{"id": number, "file_name": name, "width": 200, "height": 100} for number, name in enumerate(names)]
+    coco(tmp_path / "set.json", images=images)
+    done = convert(tmp_path / "set.json", tmp_path / "out.json")
+    assert (done.images, [each["file_name"] for each in read(tmp_path / "out.json")["images"]]) == (2, sorted(names))

@@ -6,13 +6,13 @@ annotation, and one bad element (a NaN, a dangling id) costs only itself.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rcg.annotations.finding import FIRST, find_images, name_below, names_of, unseen
 from rcg.annotations.formats.coco_index import Image, Index, id_key
 from rcg.annotations.formats.coco_read import Reader, Row
 from rcg.annotations.jsonscan import JsonFile
@@ -26,7 +26,6 @@ from rcg.types import ImageRecord, LabelSet
 _LISTS = ("images", "annotations")
 _OFFICIAL = ("instances", "person_keypoints")
 _MOST_LOOKED_AT = 2000  # a folder may hold one LabelMe file an image; a COCO file is among the first
-_FIRST = 50  # file names that are looked for to find the images' folder
 
 Result = TypeVar("Result")
 
@@ -99,18 +98,21 @@ def open_source(place: Place, reading: Reading) -> CocoSource:
     if reading.classes is not None and not results:
         notes.say("a COCO file names its own classes, so the class file was not used")
     labels, names = _categories(index, notes)
-    images, folders = _find_images(place, index, files)
+    if reading.trusted:
+        images, folders = place.images if place.images_named else files[0].parent, [None] * len(files)
+    else:
+        images, folders = find_images(place, files, _first_names(index, len(files)))
     return CocoSource(
         reason=reading.reason,
         images=images,
         labels=labels,
         notes=notes,
-        rows=_rows(index, files, images, folders, notes),
+        rows=_rows(index, files, images, folders, notes, exact=reading.trusted),
         reader=Reader(
             index,
             names,
             images,
-            [None] * len(files) if reading.trusted else folders,
+            folders,
             place,
             need_score=reading.need_score,
         ),
@@ -129,7 +131,7 @@ def _walk_results(index: Index, part: int, path: Path, truth: Path | None) -> No
         if not isinstance(name, str) or not isinstance(label, str):
             fix = "name the COCO file with the images and categories: classes=FILE, --classes FILE"
             raise DataError("the results do not say which images they speak of", where=path, fix=fix)
-        index.add_image(Image(part, value["image_id"], name.replace("\\", "/")))
+        index.add_image(Image(part, value["image_id"], name))
         names.setdefault(id_key(value["category_id"]), (value["category_id"], label))
     index.categories += [(part, category, label) for category, label in names.values()]
 
@@ -175,54 +177,19 @@ def _categories(index: Index, notes: Notes) -> tuple[LabelSet, dict[tuple[int, s
     return LabelSet(tuple(ids), tuple(kept), index.keypoints), names
 
 
-def _find_images(place: Place, index: Index, files: list[Path]) -> tuple[Path, list[Path | None]]:
-    """The common folder of all images, and for each file the one its names are relative to; None without images."""
-    folders = []
-    for part, path in enumerate(files):
-        names = [image.name for image in index.images.values() if image.part == part][:_FIRST]
-        candidates = list(dict.fromkeys(_candidates(place, path)))
-        hits = [sum(_existing(folder, name) is not None for name in names) for folder in candidates]
-        best = max(hits, default=0)
-        folders.append(candidates[hits.index(best)] if best else None)
-    found = sorted({folder.absolute() for folder in folders if folder is not None})
-    if place.images_named:
-        return place.images, folders
-    if not found:
-        return files[0].parent, folders
-    return (found[0] if len(found) == 1 else Path(os.path.commonpath(found))), folders
+def _first_names(index: Index, parts: int) -> list[list[list[str]]]:
+    """What the first images of each file may be called."""
+    found: list[list[list[str]]] = [[] for _ in range(parts)]
+    for image in index.images.values():
+        if len(found[image.part]) < FIRST:
+            found[image.part].append(names_of(image.name))
+    return found
 
 
-def _candidates(place: Place, path: Path) -> Iterator[Path]:
-    split = path.stem.rpartition("_")[2]
-    if place.images_named:
-        yield from (place.images, place.images / split, place.images / path.parent.name)
-        return
-    if place.source.is_dir() and place.source != path.parent:
-        yield from (place.source / "images" / split, place.source / "images", place.source / split, place.source)
-    yield path.parent
-    for folder in (path.parent, path.parent.parent):
-        for name in ("images", "data", "JPEGImages"):
-            yield from (folder / name / split, folder / name)
-        yield from (folder / split, folder)
-
-
-def _existing(folder: Path, name: str) -> str | None:
-    """The name, if the file exists; of an absolute path the longest end that does."""
-    return next((tail for tail in _tails(name) if os.path.isfile(f"{folder}/{tail}")), None)  # noqa: PTH113 - faster
-
-
-def _tails(name: str) -> list[str]:
-    """The name, if it stays below its folder; else what can be left of it, longest first."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if parts and not name.startswith("/") and ".." not in parts and not parts[0].endswith(":"):
-        return ["/".join(parts)]
-    if ".." in parts:
-        parts = parts[len(parts) - parts[::-1].index("..") :]
-    parts = [part for part in parts if not part.endswith(":")]
-    return ["/".join(parts[at:]) for at in range(len(parts))]
-
-
-def _rows(index: Index, files: list[Path], images: Path, folders: list[Path | None], notes: Notes) -> list[Row]:
+def _rows(
+    index: Index, files: list[Path], images: Path, folders: list[Path | None], notes: Notes, *, exact: bool
+) -> list[Row]:
+    """The image files, sorted by name; with `exact` they are called as the file says, since RCG wrote it."""
     ids = [image.id for image in index.images.values()]
     keep = all(isinstance(each, int) for each in ids) and len(set(ids)) == len(ids)
     if not keep:
@@ -231,16 +198,15 @@ def _rows(index: Index, files: list[Path], images: Path, folders: list[Path | No
     rows: dict[str, Row] = {}
     for number, image in index.images.items():
         folder, path = folders[image.part], files[image.part]
-        tails = _tails(image.name) or [image.name]
         said = split_of_path(f"{path.parent.name}/x")
         if path.name.startswith(_OFFICIAL):
             said = split_of_path(f"{path.stem.rpartition('_')[2]}/x") or said
-        if folder is None:
-            name = f"{path.stem}/{tails[-1]}" if several else tails[0] if len(tails) == 1 else tails[-1]
+        if folder is not None:
+            name = name_below(names_of(image.name), folder, images)
+        elif exact:
+            name = image.name
         else:
-            inside = os.path.relpath(folder, images).replace(os.sep, "/")
-            name = _existing(folder, image.name) or tails[0]
-            name = name if inside == "." else f"{inside}/{name}"
+            name = f"{path.stem}/{unseen(image.name)}" if several else unseen(image.name)
         row = rows.get(name)
         if row is not None:
             row.numbers.append(number)

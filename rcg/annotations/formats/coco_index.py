@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rcg.annotations.finding import tails
 from rcg.annotations.jsonscan import JsonFile
 
 
@@ -20,7 +21,7 @@ class Image:
     Attributes:
         part: The number of its file.
         id: Its id as it stands there.
-        name: Its file name as it stands there, with forward slashes.
+        name: Its file name as it stands there.
         width: Pixels across, 0 where the file does not say.
         height: Pixels down, 0 where the file does not say.
         labelled: False where RCG wrote that no label file spoke of it.
@@ -106,8 +107,8 @@ class Index:
         number = self._number(part, value["id"])
         if number in self.images:
             raise ValueError(f"the image id {value['id']} is there twice; give every image an id of its own")
-        name = str(value["file_name"]).replace("\\", "/")
-        if not name.strip("/.") or "\0" in name:
+        name = str(value["file_name"])
+        if not name.strip("/\\.") or "\0" in name or not tails(name.replace("\\", "/")):
             raise ValueError(f"{name!r} is no file name; correct it")
         self.images[number] = Image(
             part,

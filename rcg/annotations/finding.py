@@ -1,0 +1,115 @@
+"""Where the images stand that a label file names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from rcg.annotations.place import Place
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+FIRST = 50
+"""Images of a file that are looked for to find their folder."""
+
+
+def tails(name: str) -> list[str]:
+    """The name, if it stays below its folder; else what can be left of it, longest first.
+
+    Example:
+        >>> tails("a/b.jpg"), tails("C:/photos/b.jpg"), tails("../x/b.jpg")
+        (['a/b.jpg'], ['photos/b.jpg', 'b.jpg'], ['x/b.jpg', 'b.jpg'])
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    outside = ".." in parts or name.startswith("/")
+    if ".." in parts:
+        parts = parts[len(parts) - parts[::-1].index("..") :]
+    if parts and (_DRIVE.fullmatch(parts[0]) or (parts[0].endswith(":") and "://" in name)):
+        outside, parts = True, parts[1:]
+    return ["/".join(parts[at:]) for at in range(len(parts))] if outside else ["/".join(parts)] if parts else []
+
+
+def names_of(name: str) -> list[str]:
+    r"""What a file may be called that a label file names, likeliest first; tools on Windows write backslashes.
+
+    Example:
+        >>> names_of("photos/a.jpg"), names_of("D:\\photos\\a.jpg")
+        (['photos/a.jpg'], ['photos/a.jpg', 'a.jpg'])
+    """
+    found = tails(name.replace("\\", "/"))
+    return [*found, name] if "\\" in name and len(found) == 1 else found
+
+
+def unseen(name: str) -> str:
+    """What to call an image that a label file names, where no image is at hand: its path, or of a full path the name.
+
+    Example:
+        >>> unseen("photos/a.jpg"), unseen("/home/x/photos/a.jpg")
+        ('photos/a.jpg', 'a.jpg')
+    """
+    return tails(name.replace("\\", "/"))[-1]
+
+
+def existing(folder: Path, names: Iterable[str]) -> str | None:
+    """The first of the names that is a file in the folder."""
+    top = os.fspath(folder)
+    for name in names:
+        try:
+            if os.path.isfile(f"{top}/{name}"):  # noqa: PTH113 - faster, once a file
+                return name
+        except ValueError:  # a null byte, or what is no text
+            continue
+    return None
+
+
+def find_images(
+    place: Place, files: Sequence[Path], named: Sequence[Sequence[Sequence[str]]]
+) -> tuple[Path, list[Path | None]]:
+    """The common folder of all images, and for each label file the one its names are relative to; None without images.
+
+    Args:
+        place: The source.
+        files: The label files.
+        named: For each label file its first images, each with the names that its file may have.
+    """
+    folders: list[Path | None] = []
+    for path, images in zip(files, named, strict=True):
+        candidates = list(dict.fromkeys(_candidates(place, path)))
+        hits = [sum(existing(folder, names) is not None for names in images) for folder in candidates]
+        best = max(hits, default=0)
+        folders.append(candidates[hits.index(best)] if best else None)
+    found = sorted({folder.absolute() for folder in folders if folder is not None})
+    if place.images_named:
+        return place.images, folders
+    if not found:
+        return files[0].parent, folders
+    return (found[0] if len(found) == 1 else Path(os.path.commonpath(found))), folders
+
+
+def _candidates(place: Place, path: Path) -> Iterator[Path]:
+    split = path.stem.rpartition("_")[2]
+    if place.images_named:
+        yield from (place.images, place.images / split, place.images / path.parent.name)
+        return
+    if place.source.is_dir() and place.source != path.parent:
+        yield from (place.source / "images" / split, place.source / "images", place.source / split, place.source)
+    yield path.parent
+    for folder in (path.parent, path.parent.parent):
+        for name in ("images", "data", "JPEGImages"):
+            yield from (folder / name / split, folder / name)
+        yield from (folder / split, folder)
+
+
+def name_below(names: Sequence[str], folder: Path, images: Path) -> str:
+    """The path of an image below the common folder.
+
+    Args:
+        names: What its file may be called in `folder`, likeliest first.
+        folder: The folder that the names are relative to.
+        images: The common folder.
+    """
+    inside = os.path.relpath(folder, images).replace(os.sep, "/")
+    name = existing(folder, names) or names[0]
+    return name if inside == "." else f"{inside}/{name}"
