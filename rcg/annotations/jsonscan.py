@@ -17,11 +17,14 @@ from rcg.errors import FormatError
 from rcg.files import explain
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_LOOSE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[^\s,]+', re.DOTALL)
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\s*([\[{])")
 _QUOTE = ord('"')
 _OPEN = b"{["
+_CLOSE = b"}]"
+_BETWEEN = b", \t\r\n"
 _NEAR = 65_536
-_BROKEN = "export the file again; it seems to be cut off"
+_BROKEN = "export the file again; it seems to be cut off or damaged"
 
 
 class JsonFile:
@@ -80,13 +83,14 @@ class JsonFile:
         return True
 
     def walk(self) -> Iterator[tuple[str, int, int]]:
-        """Key of the list, begin and end of each object in the top level's lists; the key is "" in a top-level list.
+        """Key of the list, begin and end of each element in the top level's lists; the key is "" in a top-level list.
 
         Raises:
-            FormatError: If the file ends before its brackets are closed.
+            FormatError: If the file ends before its brackets are closed, or they do not fit each other.
         """
         depth, key, begin, inside = 0, "", 0, self.is_list
         floor = 0 if self.is_list else 1  # brackets open around an element of a list
+        last = self._start  # where the element before ends
         for token in _TOKEN.finditer(self._data, self._start):
             mark = self._data[token.start()]
             if mark == _QUOTE:
@@ -94,18 +98,39 @@ class JsonFile:
                     key = self._data[token.start() + 1 : token.end() - 1].decode("utf-8", errors="replace")
             elif mark in _OPEN:
                 if depth == 0 and not self.is_list:
-                    inside = mark == _OPEN[1]
-                elif depth == floor:
+                    inside, last = mark == _OPEN[1], token.end()
+                elif depth == floor and inside:
                     begin = token.start()
+                    yield from self._loose(key, last, begin)
                 depth += 1
             else:
                 depth -= 1
-                if depth < 0:
-                    return
                 if depth == floor and inside:
-                    yield key, begin, token.end()
-        where = f"{self.path}, line {self.line(len(self._data) - 1)}"
-        raise FormatError("the JSON ends too early", where=where, fix=_BROKEN)
+                    last = token.end()
+                    yield key, begin, last
+                elif depth < floor:
+                    if mark != _CLOSE[inside]:
+                        raise self._broken("a bracket is closed that was not opened", token.start())
+                    if inside:
+                        yield from self._loose(key, last, token.start())
+                    if depth < 0:
+                        self._check_end(token.end())
+                        return
+                    inside = False
+        raise self._broken("the JSON ends too early", len(self._data) - 1)
+
+    def _loose(self, key: str, begin: int, end: int) -> Iterator[tuple[str, int, int]]:
+        """What stands between two elements of a list and should not: numbers, strings, rubbish."""
+        if self._data[begin:end].strip(_BETWEEN):
+            for match in _LOOSE.finditer(self._data, begin, end):
+                yield key, match.start(), match.end()
+
+    def _check_end(self, end: int) -> None:
+        if self._data[end:].strip():
+            raise self._broken("the JSON goes on after its end", end)
+
+    def _broken(self, what: str, offset: int) -> FormatError:
+        return FormatError(what, where=f"{self.path}, line {self.line(offset)}", fix=_BROKEN)
 
     def value(self, begin: int, end: int) -> Any:
         """One element, parsed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ class Reader:
                 crowd=bool(value.get("iscrowd", 0)),
                 area=_area(value.get("area"), box, polygons, rle),
             )
-        except (TypeError, ValueError, KeyError, IndexError, DataError) as error:
+        except (TypeError, ValueError, KeyError, IndexError, OverflowError, AttributeError, DataError) as error:
             raise Unusable(f"the annotation has not the usual form ({error}); export it again") from error
 
 
@@ -169,9 +170,29 @@ def _rings(value: Any, size: Size) -> tuple[tuple[Polygon, ...], bool, int]:
 def _rle(value: Any) -> Rle | None:
     if not isinstance(value, dict):
         return None
-    rows, columns = value["size"]
+    rows, columns = map(int, value["size"])
     counts = value["counts"]
-    return Rle(int(rows), int(columns), counts if isinstance(counts, str) else tuple(map(int, counts)))
+    runs = _runs(counts) if isinstance(counts, str) else list(map(int, counts))
+    if min(rows, columns, *runs) < 0 or sum(runs) != rows * columns:
+        raise Unusable(f"the mask's counts do not add up to its size of {columns} x {rows}; export it again")
+    return Rle(rows, columns, counts if isinstance(counts, str) else tuple(runs))
+
+
+def _runs(counts: str) -> list[int]:
+    """The lengths of the runs that COCO's compressed masks hold: 5 bits a character, differences from the fourth on."""
+    runs: list[int] = []
+    value = shift = 0
+    for character in counts:
+        bits = ord(character) - 48
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            value -= (1 << shift) * bool(bits & 16)
+            runs.append(value + runs[-2] if len(runs) > 2 else value)
+            value = shift = 0
+    if shift:
+        raise Unusable("the mask breaks off; export it again")
+    return runs
 
 
 def _box(value: Any, polygons: tuple[Polygon, ...], rle: Rle | None, size: Size) -> tuple[Box, bool]:
@@ -192,7 +213,9 @@ def _box(value: Any, polygons: tuple[Polygon, ...], rle: Rle | None, size: Size)
 
 
 def _area(value: Any, box: Box, polygons: tuple[Polygon, ...], rle: Rle | None) -> float | None:
-    """The area as given; None where it is that of the box."""
+    """The area as given, if it can be one; None where it is that of the box."""
+    if value is not None and not 0 <= value < math.inf:
+        value = None
     if value is None and polygons:
         return sum(polygon_area(ring.points) for ring in polygons)
     if value is None and rle is not None:
@@ -216,4 +239,7 @@ def _packed(rle: Rle) -> dict[str, Any]:
 def _keypoints(value: Any) -> Keypoints | None:
     if not value:
         return None
-    return Keypoints(tuple((float(x), float(y), int(v)) for x, y, v in zip(*[iter(value)] * 3, strict=True)))
+    points = list(zip(*[iter(value)] * 3, strict=True))
+    if not all(v in (0, 1, 2) for _, _, v in points):
+        raise Unusable("a keypoint's visibility is 0, 1 or 2; correct it")
+    return Keypoints(tuple((float(x), float(y), int(v)) for x, y, v in points))
