@@ -7,6 +7,7 @@ top-left pixel, x to the right and y down. Values are checked once, when they ar
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 from rcg.errors import DataError
@@ -171,7 +172,7 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
-            twice = next(name for name in self.names if self.names.count(name) > 1)
+            twice = Counter(self.names).most_common(1)[0][0]
             raise DataError(f"the class name {twice!r} stands there twice", fix="give every class a name of its own")
         if not self.ids:
             object.__setattr__(self, "ids", tuple(range(len(self.names))))

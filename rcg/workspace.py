@@ -17,6 +17,7 @@ from rcg.errors import ConfigError, DataError
 from rcg.files import exists, make_folder, write_text
 from rcg.runs import Run
 from rcg.settings import Settings, read_settings, workspace_path, write_default_settings
+from rcg.types import LabelSet
 
 
 class Workspace:
@@ -58,12 +59,13 @@ class Workspace:
 
         Raises:
             ConfigError: If the name or the type cannot be used.
-            DataError: If there is a dataset of this name.
+            DataError: If there is a dataset of this name, or a class stands there twice.
         """
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             fix = "use letters, digits, dots, dashes and underscores, such as vintage-2026"
             raise ConfigError(f"{name!r} cannot be the name of a dataset", fix=fix)
         kind = dataset_type(type)
+        LabelSet(tuple(classes or ()))  # refuses a name that stands there twice
         if card_pattern is not None:
             card_pattern_of(card_pattern)
         folder = self.path / "datasets" / name

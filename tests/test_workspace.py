@@ -65,6 +65,8 @@ def test_unknown_types_and_names_are_refused_with_the_nearest(ws):
     for name in ("", "../x", "a b", "-x"):
         with pytest.raises(ConfigError, match="cannot be the name"):
             ws.create(name, type="custom")
+    with pytest.raises(DataError, match="'dent' stands there twice"):
+        ws.create("a", type="custom", classes=["dent", "dent"])
     ws.create("a", type="custom")
     with pytest.raises(DataError, match="already"):
         ws.create("a", type="custom")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,10 +43,11 @@ class ClassFile:
     note: str = ""
 
     def __post_init__(self) -> None:
-        twice = sorted({name for name in self.names if self.names.count(name) > 1})
-        if twice:
-            fix = "give every class a name of its own"
-            raise DataError(f"the class name {twice[0]!r} stands there twice", where=self.origin, fix=fix)
+        if len(set(self.names)) == len(self.names):
+            return
+        twice = Counter(self.names).most_common(1)[0][0]
+        fix = "give every class a name of its own"
+        raise DataError(f"the class name {twice!r} stands there twice", where=self.origin, fix=fix)
 
 
 def find_classes(place: Place, classes: str | Path | Sequence[str] | None) -> ClassFile | None:

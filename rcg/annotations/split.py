@@ -17,6 +17,7 @@ _STRUCTURE = frozenset({"images", "image", "jpegimages", "imgs", "img", "photos"
 _COPY = re.compile(
     r"[._](?:jpe?g|png|webp|bmp|tiff?)\.rf\.[0-9a-z]{8,}$", re.IGNORECASE
 )  # Roboflow's copies of a photo
+_CLASH = re.compile(r"~[0-9a-f]{8}$")  # what importing adds to a name that is taken
 _APART = r"(?<![^\W\d_])"  # no letter before: "storefront" keeps its front
 _VIEW = re.compile(
     _APART + r"(?:front|back|obverse|reverse)(?![^\W\d_])"
@@ -48,8 +49,8 @@ def card_of(file_name: str, pattern: str | re.Pattern[str] | None = None) -> str
     """The card that a photo shows, by its name: what is left without the words that tell views apart.
 
     Only words such as front, back, obverse, reverse, `_f`, `_b`, `light 3`, `view 2` and `(2)` are taken away. A bare
-    number stays, so that IMG_2385 and IMG_2386 are two cards. Where nothing is left, the card is the folder; a folder
-    that only says train, test or images is no card.
+    number stays, so that IMG_2385 and IMG_2386 are two cards. Folders count, but for those that only say train, test or
+    images. Where nothing is left of the name, the card is the folder.
 
     Args:
         file_name: Path relative to the images folder, with forward slashes.
@@ -62,18 +63,23 @@ def card_of(file_name: str, pattern: str | re.Pattern[str] | None = None) -> str
     Example:
         >>> card_of("012_front.jpg"), card_of("012_b.jpg"), card_of("lot/7/light_03.png"), card_of("IMG_2385.JPG")
         ('012', '012', 'lot/7', 'IMG_2385')
+        >>> card_of("train/images/012_front.jpg"), card_of("val/images/012_back~0a1b2c3d.jpg")
+        ('012', '012')
     """
     if pattern is not None and (found := _by_pattern(file_name, pattern)):
         return found
     *folders, name = file_name.split("/")
-    stem = _COPY.sub("", name.rpartition(".")[0] or name)
-    own = [folder for folder in folders if _tidy(_VIEW.sub("", folder))]
+    stem = _COPY.sub("", _CLASH.sub("", name.rpartition(".")[0] or name))
+    own = [folder for folder in folders if not _is_structure(folder) and _tidy(_VIEW.sub("", folder))]
     rest = _tidy(_VIEW.sub("", stem))
-    if rest:
-        return "/".join([*own, rest])
-    if own and own[-1].lower() not in _STRUCTURE and not _FOLDER.fullmatch(own[-1].lower()):
-        return "/".join(own)
-    return "/".join([*own, stem])
+    if not rest and not own:
+        return stem
+    return "/".join([*own, rest] if rest else own)
+
+
+def _is_structure(folder: str) -> bool:
+    lower = folder.lower()
+    return lower in _STRUCTURE or _FOLDER.fullmatch(lower) is not None
 
 
 def _tidy(text: str) -> str:
