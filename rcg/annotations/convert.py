@@ -14,7 +14,7 @@ from rcg.annotations.mapping import ClassMap
 from rcg.annotations.place import Place
 from rcg.annotations.quarantine import Quarantine, quarantine_path
 from rcg.annotations.resume import Mark, Workplace
-from rcg.annotations.source import AnnotationSource, BadMeter, Read, Reading, RecordWriter, Sums
+from rcg.annotations.source import AnnotationSource, Earlier, BadMeter, Read, Reading, RecordWriter, Sums
 from rcg.errors import ConfigError, DataError, FormatError
 from rcg.files import remove_stale
 from rcg.progress import Report, Tick, counted, duration, silent
@@ -79,6 +79,7 @@ def open_annotations(
     stage: str = "ground_truth",
     ignore: str | Path | None = None,
     trusted: bool = False,
+    earlier: Earlier | None = None,
 ) -> AnnotationSource:
     """Open labels for reading, in whatever format they are.
 
@@ -91,6 +92,7 @@ def open_annotations(
         stage: "ground_truth", or "predictions": then a label without a score is left out.
         ignore: A path below the source that is no part of it, such as a conversion's target.
         trusted: Whether it is a COCO file that RCG wrote: sizes are taken from it and no image is opened.
+        earlier: What an earlier reading of the same labels found out.
 
     Raises:
         ConfigError: If the format or stage is unknown.
@@ -107,7 +109,10 @@ def open_annotations(
     else:
         chosen, reason = format_named(format), f"{format} was asked for"
     need_score = stage == "predictions"
-    return chosen.open(place, Reading(classes=classes, need_score=need_score, reason=reason, trusted=trusted))
+    reading = Reading(
+        classes=classes, need_score=need_score, reason=reason, trusted=trusted, earlier=earlier
+    )
+    return chosen.open(place, reading)
 
 
 def _recognised(place: Place) -> tuple[Format, str, Place]:

@@ -58,6 +58,19 @@ class Notes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What an earlier reading of the same labels found out, so that files that did not change stay closed.
+
+    Attributes:
+        names: The class names then.
+        unchanged: Says of a label file, by its full path, whether it was read then and is as it was.
+    """
+
+    names: tuple[str, ...]
+    unchanged: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """How labels are to be read.
 
@@ -66,12 +79,14 @@ class Reading:
         need_score: Whether a label without a score is left out (predictions).
         reason: Why the format was recognised.
         trusted: Whether the file is RCG's own: sizes are taken from it and no image is opened (COCO only).
+        earlier: What an earlier reading found out; None where there was none.
     """
 
     classes: str | Path | Sequence[str] | None = None
     need_score: bool = False
     reason: str = ""
     trusted: bool = False
+    earlier: Earlier | None = None
 
 
 class Counted:

@@ -17,7 +17,7 @@ from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, 
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.perimage import Item, Note, Orphans, PerImageReader, PerImageSource
 from rcg.annotations.place import Pairs, Place
-from rcg.annotations.source import OTHER_SIZE, Reading
+from rcg.annotations.source import OTHER_SIZE, Earlier, Reading
 from rcg.annotations.split import split_of_path
 from rcg.errors import DataError
 from rcg.geometry import bounds, polygon_area
@@ -69,7 +69,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[Element, _Obje
         label_of = {_said_name(place, file): file for file in files}
         found, names = Pairs(label_of, (), {}, {}, False), tuple(sorted(label_of))
     images = place.images if place.has_images else place.root
-    classes = find_classes(place, reading.classes) if reading.classes is not None else _used(place, files)
+    classes = find_classes(place, reading.classes) if reading.classes is not None else _used(place, files, reading.earlier)
     assert classes is not None
     source = PerImageSource(
         format="voc",
@@ -144,9 +144,12 @@ def _said_name(place: Place, label: str) -> str:
     return f"{above}/{name}" if above else name
 
 
-def _used(place: Place, files: tuple[str, ...]) -> ClassFile:
+def _used(place: Place, files: tuple[str, ...], earlier: Earlier | None) -> ClassFile:
     """The class names that the files use, sorted."""
     names: set[str] = set()
+    if earlier is not None:
+        names.update(earlier.names)
+        files = tuple(file for file in files if not earlier.unchanged(f"{place.root}/{file}"))
     for file in files:
         names |= _names_in(place.root / file)
     return ClassFile(names=tuple(sorted(names)), origin="those in the files, sorted")

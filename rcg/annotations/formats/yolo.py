@@ -22,7 +22,7 @@ from rcg.annotations.formats.yolo_columns import columns, read_lines
 from rcg.annotations.formats.yolo_splits import LISTS, Splits
 from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource, read_labels, seal
 from rcg.annotations.place import Place
-from rcg.annotations.source import Read, Reading
+from rcg.annotations.source import Earlier, Read, Reading
 from rcg.errors import DataError, FormatError
 from rcg.files import explain
 from rcg.geometry import bounds, polygon_area
@@ -105,7 +105,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
     if not found.label_of and not orphans:
         fix = "name the folder of the label files (labels=DIR, --labels DIR)"
         raise DataError(f"no YOLO label file is here, only {counted(len(names), 'image')}", where=place.root, fix=fix)
-    classes = given or _counted(place, sorted({*found.label_of.values(), *orphans}))
+    classes = given or _counted(place, sorted({*found.label_of.values(), *orphans}), reading.earlier)
     splits = Splits(place, classes)
     items = [Item(name, found.label_of.get(name), splits.of(name)) for name in names]
     source = PerImageSource(
@@ -156,9 +156,12 @@ def _keypoint_names(classes: ClassFile) -> tuple[str, ...]:
     return tuple(f"point_{number + 1}" for number in range(classes.keypoints[0])) if classes.keypoints else ()
 
 
-def _counted(place: Place, labels: list[str]) -> ClassFile:
+def _counted(place: Place, labels: list[str], earlier: Earlier | None) -> ClassFile:
     """Names by number for labels without a class file, up to the highest class that is used."""
     top = -1
+    if earlier is not None:
+        top = len(earlier.names) - 1
+        labels = [label for label in labels if not earlier.unchanged(f"{place.root}/{label}")]
     for label in labels:
         for line in read_text(place.root / label).splitlines():
             if _looks_like_label(line):
