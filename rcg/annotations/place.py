@@ -13,7 +13,7 @@ from pathlib import Path
 from rcg.annotations.checks import Unusable
 from rcg.errors import DataError, RcgError
 from rcg.files import children, exists, explain, walk
-from rcg.images import Size, is_image_name, list_images, max_pixels, read_size
+from rcg.images import EXTENSIONS, Size, ending_of, is_ignored, is_image_name, list_images, max_pixels, read_size
 
 IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
 LABEL_FOLDERS = frozenset({"labels", "label", "annotations", "xml", "txt"})
@@ -61,10 +61,7 @@ class Place:
     @cached_property
     def has_images(self) -> bool:
         """Whether there is any image."""
-        try:
-            return _has_image(self.images)
-        except DataError:
-            return False
+        return self._found_images is not None and _has_image(self._found_images)
 
     @cached_property
     def images(self) -> Path:
@@ -73,6 +70,15 @@ class Place:
         Raises:
             DataError: If there is no image.
         """
+        if self._found_images is not None:
+            return self._found_images
+        what = "there are labels here but no image" if any(self.files.values()) else "there is nothing to read here"
+        fix = "name the folder that holds the images (images=DIR, --images DIR)"
+        raise DataError(what, where=self.root, fix=fix if any(self.files.values()) else "name a folder with images")
+
+    @cached_property
+    def _found_images(self) -> Path | None:
+        """The folder of images: the given one, or the first that convention names; None where there is none."""
         if self._images is not None:
             return self._images
         if self._labels_named and self.source.is_dir():
@@ -81,11 +87,7 @@ class Place:
             return found
         if _has_image(self.root):
             return self.root
-        if found := _opposite(self.root, LABEL_FOLDERS, IMAGE_FOLDERS, _has_image):
-            return found
-        what = "there are labels here but no image" if any(self.files.values()) else "there is nothing to read here"
-        fix = "name the folder that holds the images (images=DIR, --images DIR)"
-        raise DataError(what, where=self.root, fix=fix if any(self.files.values()) else "name a folder with images")
+        return _opposite(self.root, LABEL_FOLDERS, IMAGE_FOLDERS, _has_image)
 
     @cached_property
     def image_names(self) -> tuple[str, ...]:
@@ -94,7 +96,8 @@ class Place:
         Raises:
             DataError: If there is none.
         """
-        names = tuple(list_images(self.images))
+        inside = self._images_from_root
+        names = tuple(list_images(self.images)) if inside is None else self._listed[0]
         if not names:
             fix = "name a folder that holds .jpg, .png, .webp, .bmp or .tif files"
             raise DataError("there is no image here", where=self.images, fix=fix)
@@ -103,14 +106,34 @@ class Place:
     @cached_property
     def files(self) -> Mapping[str, tuple[str, ...]]:
         """The other files below `root` by ending (".txt", in lower case), relative to it, sorted."""
-        found: dict[str, list[str]] = {}
+        return self._listed[1]
+
+    @cached_property
+    def _images_from_root(self) -> str | None:
+        """The images' folder as seen from `root`, with a slash at its end ("" for `root`); None where it lies apart."""
+        if self._found_images is None:
+            return None
+        inside = os.path.relpath(self._found_images, self.root).replace(os.sep, "/")
+        return None if inside.startswith("..") else "" if inside == "." else f"{inside}/"
+
+    @cached_property
+    def _listed(self) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+        """The images below the images' folder and the other files below `root`, in one walk through `root`."""
+        images: list[str] = []
+        others: dict[str, list[str]] = {}
         ignored = "" if self.ignore is None else os.path.relpath(self.ignore, self.root).replace(os.sep, "/")
+        inside = self._images_from_root
         for prefix, names in walk(self.root, skip=lambda path: path == ignored or _hidden(path)):
+            pictured = inside is not None and prefix.startswith(inside) and not is_ignored(prefix)
+            beginning = prefix[len(inside or "") :]
             for name in names:
-                if name.startswith(".") or prefix + name == ignored or is_image_name(name):
-                    continue
-                found.setdefault(os.path.splitext(name)[1].lower(), []).append(prefix + name)  # noqa: PTH122
-        return {ending: tuple(sorted(names)) for ending, names in found.items()}
+                ending = ending_of(name)
+                if ending in EXTENSIONS:
+                    if pictured and name[0] != ".":
+                        images.append(beginning + name)
+                elif name[0] != "." and prefix + name != ignored:
+                    others.setdefault(ending, []).append(prefix + name)
+        return tuple(sorted(images)), {ending: tuple(sorted(names)) for ending, names in others.items()}
 
     def with_images(self, folder: Path, *, with_labels: bool) -> Place:
         """The same place with its images in `folder`, if there are any and it has none of its own.
@@ -191,7 +214,24 @@ def _hidden(folder: str) -> bool:
 
 
 def _has_image(folder: Path) -> bool:
-    return any(is_image_name(name) for _, names in walk(folder, skip=_hidden) for name in names)
+    """Whether there is an image in a folder or below it; in a folder of a million the first is enough."""
+    below = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    below.append(entry.name)
+                elif is_image_name(entry.name):
+                    return True
+    except OSError:
+        return False
+    return any(
+        is_image_name(name)
+        for each in below
+        if not _hidden(each)
+        for _, names in walk(folder / each, skip=_hidden)
+        for name in names
+    )
 
 
 def pairing_key(name: str, folders: frozenset[str]) -> str:
@@ -246,36 +286,81 @@ def pair(images: Iterable[str], labels: Iterable[str], *, inside: str = "") -> P
         >>> pair(["images/a.jpg"], ["labels/a.txt", "labels/b.txt"]).orphans
         ('labels/b.txt',)
     """
-    labels = tuple(labels)
+    images, uses = tuple(images), dict.fromkeys(labels, 0)
+    label_of, shared, doubled = _pair_by_path(images, uses, inside)
+    by_name = bool(uses) and not label_of
+    if by_name:
+        label_of, shared, doubled = _pair_by_name(images, uses)
+    orphans = tuple(label for label, used in uses.items() if not used and label not in doubled)
+    return Pairs(label_of, orphans, doubled, shared, by_name and bool(label_of))
+
+
+_Found = tuple[dict[str, str], dict[str, tuple[str, ...]], dict[str, str]]
+
+
+def _pair_by_path(images: tuple[str, ...], uses: dict[str, int], inside: str) -> _Found:
+    """Label by image; images by a label that several share; labels that come second for their image.
+
+    Folders are brought together first, so that of each image only its own name has to be looked up.
+    """
+    beginnings = _beginnings(uses, inside)
+    label_of: dict[str, str] = {}
+    shared: dict[str, tuple[str, ...]] = {}
+    doubled: dict[str, str] = {}
+    places: dict[str, list[tuple[str, str]]] = {}  # for each folder of images, where their labels may begin and end
+    odd = {pairing_key(label.removeprefix(inside), LABEL_FOLDERS): label for label in uses if not label.isascii()}
+    for image in images:
+        above, slash, name = image.rpartition("/")
+        stem = name[: name.rindex(".")]
+        if above not in places:
+            key = pairing_key(f"{above}{slash}x.y", IMAGE_FOLDERS)[:-1]
+            places[above] = beginnings.get(key, [])
+        found = [label for begin, end in places[above] if (label := f"{begin}{stem}{end}") in uses]
+        if not image.isascii() and not found and (other := odd.get(pairing_key(image, IMAGE_FOLDERS))):
+            found = [other]
+        for label in found[:1]:
+            uses[label] += 1
+            label_of[image] = label
+            if uses[label] > 1:
+                shared[label] = (*shared.get(label, ()), image)
+        doubled.update((label, found[0]) for label in found[1:])
+    first = {label: image for image, label in label_of.items() if label in shared and image not in shared[label]}
+    return label_of, {label: (first[label], *others) for label, others in shared.items()}, doubled
+
+
+def _beginnings(labels: Iterable[str], inside: str) -> dict[str, list[tuple[str, str]]]:
+    """By what a folder of images and one of labels have in common: how the names of its labels begin and end."""
+    folders: dict[tuple[str, str], None] = {}
+    for label in labels:
+        above, slash, name = label.rpartition("/")
+        folders[f"{above}{slash}", name[name.rindex(".") :]] = None
+    found: dict[str, list[tuple[str, str]]] = {}
+    for folder, ending in sorted(folders):
+        key = pairing_key(f"{folder}x.y".removeprefix(inside), LABEL_FOLDERS)[:-1]
+        found.setdefault(key, []).append((folder, ending))
+    return found
+
+
+def _pair_by_name(images: tuple[str, ...], uses: dict[str, int]) -> _Found:
+    """The same by the names alone; a name that two labels have, or images in two folders, fits none."""
     by_key: dict[str, list[str]] = {}
     for image in images:
         by_key.setdefault(pairing_key(image, IMAGE_FOLDERS), []).append(image)
-    found = {label: by_key.get(pairing_key(label.removeprefix(inside), LABEL_FOLDERS), []) for label in labels}
-    by_name = bool(labels) and not any(found.values())
-    if by_name:
-        found = _pair_by_name(by_key, labels)
-    by_name = by_name and any(found.values())
-    label_of: dict[str, str] = {}
-    doubled: dict[str, str] = {}
-    for label, matches in found.items():
-        for image in matches:
-            if label_of.setdefault(image, label) != label:
-                doubled[label] = label_of[image]
-    orphans = tuple(label for label, matches in found.items() if not matches)
-    shared = {label: tuple(matches) for label, matches in found.items() if len(matches) > 1}
-    return Pairs(label_of, orphans, doubled, shared, by_name)
-
-
-def _pair_by_name(by_key: Mapping[str, list[str]], labels: tuple[str, ...]) -> dict[str, list[str]]:
     by_stem: dict[str, list[list[str]]] = {}
-    for key, images in by_key.items():
-        by_stem.setdefault(key.rpartition("/")[2], []).append(images)
-    stems = [pairing_key(label, LABEL_FOLDERS).rpartition("/")[2] for label in labels]
-    count = Counter(stems)
-    return {
-        label: by_stem[stem][0] if count[stem] == 1 and len(by_stem.get(stem, ())) == 1 else []
-        for label, stem in zip(labels, stems, strict=True)
-    }
+    for key, found in by_key.items():
+        by_stem.setdefault(key.rpartition("/")[2], []).append(found)
+    stems = {label: pairing_key(label, LABEL_FOLDERS).rpartition("/")[2] for label in uses}
+    count = Counter(stems.values())
+    label_of: dict[str, str] = {}
+    shared: dict[str, tuple[str, ...]] = {}
+    for label, stem in stems.items():
+        if count[stem] == 1 and len(by_stem.get(stem, ())) == 1:
+            matches = by_stem[stem][0]
+            uses[label] = len(matches)
+            label_of |= dict.fromkeys(matches, label)
+            if len(matches) > 1:
+                shared[label] = tuple(matches)
+    return label_of, shared, {}
 
 
 _BEGINNINGS = (

@@ -32,6 +32,7 @@ class Splits:
         self._bases = _bases(place, classes)
         self._folders: list[tuple[str, str]] = []
         self._listed = _Listed(place)
+        self._of_folder: dict[str, tuple[str | None, str | None]] = {}
         lists: dict[Path, str | None] = {}
         for entry, split in classes.splits.items():
             if entry.lower().endswith(".txt"):
@@ -51,11 +52,19 @@ class Splits:
 
     def of(self, name: str) -> str | None:
         """The split of an image, by its name relative to the images' folder; None where nothing says."""
-        paths = (f"{self._images}/{name}", f"{os.path.realpath(self._images)}/{name}")
+        folder = name.rpartition("/")[0]
+        if folder not in self._of_folder:
+            self._of_folder[folder] = self._said_of(folder), split_of_path(name)
+        said, usual = self._of_folder[folder]
+        return said or self._listed.of(name) or usual
+
+    def _said_of(self, inside: str) -> str | None:
+        """What data.yaml says of a folder of images."""
+        paths = [f"{top}/{inside}/" for top in (self._images, os.path.realpath(self._images))]
         for folder, split in self._folders:
             if any(path.startswith(f"{folder}/") for path in paths):
                 return split
-        return self._listed.of(name) or split_of_path(name)
+        return None
 
     def _meant(self, entry: str) -> Iterator[str]:
         """The folders that an entry of data.yaml may mean; Roboflow writes `../train/images` for one below the file."""
@@ -90,7 +99,7 @@ def _bases(place: Place, classes: ClassFile) -> Sequence[Path]:
 
 def _usual_lists(place: Place) -> Iterator[tuple[Path, str]]:
     for name in place.files.get(".txt", ()):
-        split = LISTS.get(os.path.splitext(name.rpartition("/")[2])[0].lower())  # noqa: PTH122 - as in place.py
+        split = LISTS.get(name.rpartition("/")[2][: -len(".txt")].lower())
         if split is not None and not name.startswith("ImageSets/"):
             yield Path(_full(place.root / name)), split
 
