@@ -19,6 +19,7 @@ import typer
 
 from rcg import job_process
 from rcg.errors import Cancelled, ConfigError, RcgError
+from rcg.job_files import write_end
 from rcg.progress import Report, Tick, bar, lines, tee
 
 _INTERRUPTED = 130
@@ -85,7 +86,7 @@ def run_command(app: typer.Typer) -> None:
     if error is not None:
         say(str(error), error=True)
     if job is not None:
-        job_process.finish(job, state=state, result=_outcome.facts, error=None if state == "cancelled" else error)
+        write_end(job.folder, state=state, result=_outcome.facts, error=None if state == "cancelled" else error)
     if "--json" in sys.argv:
         told = _outcome.facts or {}
         if error is not None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from rcg import files
 from rcg.errors import Cancelled
-from rcg.job_files import VARIABLE, read_record, write_end
+from rcg.job_files import VARIABLE, read_record
 from rcg.jobs import Job
 from rcg.progress import Report, Tick, jsonl, tee
 
@@ -67,10 +65,3 @@ def _guarded(sink: Report, path: Path) -> Report:
             raise files.explain(error, path) from error
 
     return write
-
-
-def finish(
-    job: Job, *, state: str, result: Mapping[str, Any] | None = None, error: BaseException | None = None
-) -> None:
-    """Write how the job ended, as the last act of its process; arguments as in `rcg.job_files.write_end`."""
-    write_end(job.folder, state=state, result=result, error=error)

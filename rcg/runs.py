@@ -58,13 +58,12 @@ class Run:
 
     def metrics(self) -> dict[str, Any] | None:
         """What the last evaluation found, or None before the first."""
-        file = self.path / "metrics.json"
-        return read_json(file) if file.exists() else None
+        return self._record("metrics.json", fix="evaluate the run again")
 
     def state(self) -> str:
         """Where it stands: "new", "running", "stopped" (resumable), "done" or "failed"."""
         record = self._state()
-        if record["state"] == "running" and not same_process(record["pid"], record["started"]):
+        if record["state"] == "running" and not same_process(record.get("pid", 0), record.get("started", 0.0)):
             return "stopped"  # killed: its process is gone without a word
         return str(record["state"])
 
@@ -74,8 +73,17 @@ class Run:
         return None if text is None else str(text)
 
     def _state(self) -> dict[str, Any]:
-        file = self.path / "state.json"
-        return dict(read_json(file)) if file.exists() else {"state": "new"}
+        fix = "remove that file, then go on with the run"
+        return self._record("state.json", needs="state", fix=fix) or {"state": "new"}
+
+    def _record(self, name: str, *, fix: str, needs: str = "") -> dict[str, Any] | None:
+        file = self.path / name
+        if not file.exists():
+            return None
+        record = read_json(file)
+        if not isinstance(record, dict) or (needs and needs not in record):
+            raise RunError("this file of the run is damaged", where=file, fix=fix)
+        return record
 
     def mark(self, state: str, *, error: str | None = None) -> None:
         """Write down where the run stands; the process that calls is the one that works on it."""

@@ -20,6 +20,7 @@ import sys, time
 from pathlib import Path
 from rcg import job_process, jobs
 from rcg.errors import Cancelled, DataError
+from rcg.job_files import write_end
 from rcg.progress import tracked
 
 job = job_process.current()
@@ -43,11 +44,11 @@ try:
         time.sleep(0.008)
         saved.write_text(str(number + 1))
     found = {"counted": int(saved.read_text()), "arguments": sys.argv[1:], "file": saved}
-    job_process.finish(job, state="done", result=found)
+    write_end(job.folder, state="done", result=found)
 except Cancelled:
-    job_process.finish(job, state="cancelled")
+    write_end(job.folder, state="cancelled")
 except Exception as error:
-    job_process.finish(job, state="failed", error=error)
+    write_end(job.folder, state="failed", error=error)
     sys.exit(2)
 """
 

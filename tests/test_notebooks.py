@@ -96,13 +96,26 @@ def test_the_notebooks_run_one_after_the_other_as_a_batch(place):
     assert run.name in printed(place / "03_training.ipynb")
     assert "missed in" in printed(place / "04_review.ipynb")
     assert "1 corrections in the log, 0 in force" in printed(place / "04_review.ipynb")
-    assert run.name in printed(place / "00_workbench.ipynb")
+    overview = printed(place / "00_workbench.ipynb")
+    assert re.search(rf"{run.name}: done; AP \d\.\d{{3}}, ", overview)
+    assert not re.search(r"\d\.\d{4}", overview), "no raw floats"
 
 
 def test_a_failing_job_fails_the_batch_and_says_why(place):
     done = mill("01_datasets", place / "bad.ipynb", workspace=place / "other", source="/no/such/folder", dataset="x")
     assert done.returncode == 1
     assert "there is no such folder or file" in (place / "bad.ipynb").read_text()
+
+
+@pytest.mark.parametrize("name", ["03_training", "04_review"])
+def test_a_mistyped_dataset_fails_the_batch_instead_of_taking_another(place, name):
+    workspace = place / "typed"
+    if not (workspace / "datasets").exists():
+        Workspace(workspace).create("attic", type="custom")
+    done = mill(name, place / "typed.ipynb", workspace=workspace, dataset="atic")
+    assert done.returncode == 1
+    assert "there is no dataset 'atic'" in (place / "typed.ipynb").read_text()
+    assert not Workspace(workspace).runs()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rcg.errors import ConfigError, DataError
 from rcg.images import write_image
-from rcg.review import accept_predictions, compare, overlay, queue
+from rcg.review import accept_predictions, compare, queue
 from rcg.review.drawing import draw
 from rcg.review.gallery import review_image
 from rcg.types import Annotation, Box, ImageRecord, Keypoints, Polygon
@@ -172,16 +172,6 @@ def test_accepting_refuses_what_makes_no_sense(dataset):
         accept_predictions(dataset, ["a.png"], "other")
     with pytest.raises(DataError, match=r"nothing\.png"):
         accept_predictions(dataset, ["nothing.png"], "run-1")
-
-
-def test_the_overlay_fits_and_leaves_the_image_alone(dataset):
-    before = (dataset.images / "b.png").read_bytes()
-    pixels = overlay(dataset, "b.png", "run-1", longest=120)
-    assert (pixels.shape, pixels.dtype) == ((120, 120, 3), np.uint8)
-    assert (dataset.images / "b.png").read_bytes() == before
-    assert overlay(dataset, "b.png", longest=900).shape == (200, 200, 3)
-    with pytest.raises(DataError, match=r"z\.png"):
-        overlay(dataset, "z.png")
 
 
 def changed(pixels, plain, rows, columns):

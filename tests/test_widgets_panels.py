@@ -133,6 +133,22 @@ def test_a_wrong_path_is_told_in_the_panel_and_leaves_nothing_behind(place, path
     assert not (place / "datasets").exists()
 
 
+def test_a_path_that_cannot_be_one_is_told_as_such(place):
+    panel = dataset_panel(place, inline=True)
+    panel.controls["path"].value = "/" + "x" * 5000
+    assert "fault in RCG" not in panel.controls["seen"].value + panel.shown_message
+    assert "Fix" in panel.controls["seen"].value
+
+
+def test_a_type_chosen_by_hand_stays(place, yolo):
+    panel = dataset_panel(place, inline=True)
+    panel.controls["path"].value = str(yolo)
+    assert panel.controls["kind"].value == "surface_damage"
+    panel.controls["kind"].value = "edge_damage"
+    panel.controls["path"].value = str(yolo) + "/"
+    assert panel.controls["kind"].value == "edge_damage"
+
+
 def test_an_empty_folder_is_told_while_typing(place, tmp_path):
     (tmp_path / "empty").mkdir()
     panel = dataset_panel(place, inline=True)
@@ -397,6 +413,19 @@ def test_a_missing_image_says_so_and_the_rest_stays_usable(filled):
     panel.controls["next"].click()
     assert panel.controls["problem"].value == ""
     assert panel.controls["image"].value
+
+
+def test_a_link_whose_original_is_gone_names_where_it_was(place, yolo, tmp_path):
+    moved = shutil.copytree(yolo, tmp_path / "moved")
+    Workspace(place).create("linked", type="custom").add(moved, link=True)
+    original = next(moved.rglob("*.jpg"))
+    original.unlink()
+    model = ReviewModel(place)
+    model.look()
+    model.index = next(at for at, item in enumerate(model.items) if item.file_name.endswith(original.name))
+    model.show()
+    assert "original of this linked image is gone" in model.picture_message.what
+    assert model.picture_message.where == str(original)
 
 
 def test_training_again_needs_a_correction(filled):

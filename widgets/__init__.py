@@ -13,9 +13,12 @@ from typing import Any
 
 _HOME = {
     "Workbench": "workbench", "open_workspace": "workbench", "home_panel": "home", "dataset_panel": "dataset",
-    "training_panel": "training", "review_panel": "review",
+    "training_panel": "training", "review_panel": "review", "made_photos": "example", "chosen_dataset": "example",
 }  # fmt: skip
-__all__ = ["Workbench", "dataset_panel", "home_panel", "open_workspace", "review_panel", "training_panel"]
+__all__ = [
+    "Workbench", "chosen_dataset", "dataset_panel", "home_panel", "made_photos", "open_workspace", "review_panel",
+    "training_panel",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

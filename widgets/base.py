@@ -47,6 +47,11 @@ class Message:
         return cls(kind="error", what=f"{type(error).__name__}: {error}", fix=fix, trace=text)
 
 
+def figure(value: float | None) -> str:
+    """A number between 0 and 1 as tables show it; a dash where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
 class PanelModel(HasTraits):
     """The state and the commands of a panel.
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any as Anything
 
+import traitlets
 from traitlets import Any, Bool, Instance, Tuple, Unicode
 
 from rcg.dataset_types import BOX, DATASET_TYPES, POLYGON
 from rcg.datasets import GROUND_TRUTH, PREDICTIONS, Coverage, Dataset
 from rcg.errors import ConfigError, DataError, RcgError
-from rcg.files import read_jsonl
+from rcg.files import exists, read_jsonl
 from rcg.importing import recognise
 from rcg.jobs import Job
 from rcg.readiness import Readiness, validate
@@ -26,6 +27,7 @@ from widgets.pictures import figure_html, gallery_html
 
 _COMMON = {"images", "labels", "train", "dataset", "data", "yolo", "coco", "voc", "annotations", "export"}
 _SAMPLES = 8
+_LONGEST_PATH, _LONGEST_NAME = 4096, 255  # characters, those of Linux
 _QUARANTINE = 50
 
 
@@ -107,10 +109,14 @@ class DatasetModel(PanelModel):
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         super().__init__(workspace)
-        self._proposed = ""
+        self._proposed, self._proposed_kind = "", "custom"
         self.jobs = JobModel(self.workspace, kinds=("dataset",), ended=self.ended)
         self.jobs.attach_latest()
-        self.refresh()
+        self.attempt(self.refresh)
+
+    @traitlets.validate("dataset")
+    def _known_dataset(self, proposal: Anything) -> str:
+        return self.known_dataset(proposal["value"])
 
     def recognise(self) -> None:
         """Say what stands at the path, and propose a name and a type for it; nothing is copied or written."""
@@ -136,8 +142,11 @@ class DatasetModel(PanelModel):
         """The folder of images and the place of labels that the two fields mean."""
         given = Path(_clean(self.path)).expanduser().absolute()
         labels = Path(_clean(self.labels)).expanduser().absolute() if self.labels.strip() else None
-        if not given.exists():
-            parent = next(each for each in given.parents if each.exists())
+        if len(str(given)) > _LONGEST_PATH or any(len(part) > _LONGEST_NAME for part in given.parts):
+            fix = "paste the path of a folder or a file"
+            raise DataError("this is too long to be a path", where=f"{str(given)[:100]} …", fix=fix)
+        if not exists(given):
+            parent = next(each for each in given.parents if exists(each))
             fix = f"check the spelling; {parent} exists"
             raise DataError("there is no such folder or file", where=given, fix=fix)
         if self.stage == PREDICTIONS and labels is None:
@@ -152,8 +161,8 @@ class DatasetModel(PanelModel):
     def _propose(self, seen: Seen) -> None:
         if self.name in ("", self._proposed):
             self.name = self._proposed = self._free_name()
-        if self.name not in self.names:
-            self.kind = proposed_type(seen.classes)
+        if self.name not in self.names and self.kind == self._proposed_kind:  # else it was chosen by hand
+            self.kind = self._proposed_kind = proposed_type(seen.classes)
 
     def _free_name(self) -> str:
         stem = proposed_name(Path(_clean(self.path)))

@@ -13,7 +13,7 @@ import ipywidgets as w
 from rcg.info import Part
 from rcg.journal import Entry
 from rcg.workspace import Workspace
-from widgets.base import Message
+from widgets.base import Message, figure
 from widgets.home_model import DatasetRow, Glance, HomeModel
 from widgets.kit import Html, beside, empty_html, html_of, message_html, state_html, table_html
 from widgets.panel import Panel
@@ -104,16 +104,15 @@ def _runs(rows: Sequence[Row]) -> str:
     if not rows:
         return empty_html("There are no runs yet.", "Open Training, choose a dataset and press “Start training”.")
     body = [
-        (row.name, Html(state_html(row.state)), row.dataset, _figure(row, "AP"), _figure(row, "AP50"))
+        (row.name, Html(state_html(row.state)), row.dataset, *_numbers(row))
         for row in rows[:_RUNS]
     ]  # fmt: skip
     more = f'<div class="rcg-muted">and {len(rows) - _RUNS:,} older ones in Training</div>' if len(rows) > _RUNS else ""
     return table_html(["run", "state", "dataset", "test AP", "test AP50"], body, numbers=(3, 4)) + more
 
 
-def _figure(row: Row, name: str) -> str:
-    value = row.numbers.get(name)
-    return "-" if value is None else f"{value:.3f}"
+def _numbers(row: Row) -> tuple[str, str]:
+    return figure(row.numbers.get("AP")), figure(row.numbers.get("AP50"))
 
 
 def _journal(entries: Sequence[Entry]) -> str:

@@ -7,14 +7,21 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from rcg.errors import RcgError
+from rcg.errors import DataError, RcgError
 from rcg.images import encode_image, read_image
+from rcg.review.drawing import draw
+from rcg.review.gallery import SCORE
 from rcg.types import Annotation, ImageRecord
 from widgets.base import Message
 
 
 def picture(
-    image: Path, record: ImageRecord, predictions: Sequence[Annotation] = (), *, longest: int = 900, score: float = 0.5
+    image: Path,
+    record: ImageRecord,
+    predictions: Sequence[Annotation] = (),
+    *,
+    longest: int = 900,
+    score: float = SCORE,
 ) -> bytes:
     """An image as JPEG with its labels (solid) and predictions (dashed) drawn in.
 
@@ -28,8 +35,9 @@ def picture(
     Raises:
         RcgError: If the image is missing or cannot be read.
     """
-    from rcg.review.drawing import draw
-
+    if image.is_symlink() and not image.exists():
+        fix = "put the original back there, or add it again from where it is now"
+        raise DataError("the original of this linked image is gone", where=image.readlink(), fix=fix)
     drawn = draw(read_image(image, longest=longest), record, predictions, score=score)
     return encode_image(drawn, ".jpg", quality=85)
 

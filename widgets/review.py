@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets as w
 
 from rcg.corrections import Correction
+from rcg.review.drawing import LEGEND
 from rcg.workspace import Workspace
 from widgets.kit import (
     Html,
@@ -216,9 +217,8 @@ def caption_html(item: Item | None, index: int, count: int) -> str:
             (item.review.fn, "missed", "bad"),
         )
         tags = " ".join(tag_html(f"{number} {word}", colour) for number, word, colour in counts if number)
-    key = "labels: solid blue, missed ones red · predictions: dashed green, false ones orange"
     head = f"<b>{index + 1:,} of {count:,}</b> · {escape(item.file_name)} {tags}"
-    return f'<div>{head}</div><div class="rcg-muted">{key}</div>'
+    return f'<div>{head}</div><div class="rcg-muted">{LEGEND}</div>'
 
 
 _ACTIONS = {"add": "added", "remove": "removed", "change": "changed", "confirm": "confirmed"}

@@ -9,8 +9,9 @@ from typing import Any
 import ipywidgets as w
 
 from rcg.errors import RcgError
+from rcg.review.drawing import LEGEND
 from rcg.workspace import Workspace
-from widgets.base import Message
+from widgets.base import Message, figure
 from widgets.chart import chart
 from widgets.jobbar import code_html
 from widgets.kit import (
@@ -273,7 +274,7 @@ def runs_html(rows: Sequence[Row]) -> str:
         return ""
     body = [
         (row.name, Html(state_html(row.state)), row.dataset, row.architecture,
-         *(f"{row.numbers[name]:.3f}" if row.numbers.get(name) is not None else "-" for name in _SHOWN), row.error)
+         *(figure(row.numbers.get(name)) for name in _SHOWN), row.error)
         for row in rows
     ]  # fmt: skip
     return table_html(
@@ -298,8 +299,7 @@ def samples_html(pictures: str) -> str:
     """Sample predictions under their heading."""
     if not pictures:
         return ""
-    key = "labels: solid blue, missed ones red · predictions: dashed green, false ones orange"
-    return f'<div class="rcg-muted">{key}</div>{pictures}'
+    return f'<div class="rcg-muted">{LEGEND}</div>{pictures}'
 
 
 def training_panel(workspace: Workspace | str | Path | None = None, *, inline: bool = False) -> TrainingPanel:

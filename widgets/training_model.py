@@ -18,7 +18,7 @@ from rcg.progress import counted, duration
 from rcg.runs import Run
 from rcg.training.config import TrainConfig
 from rcg.workspace import Workspace
-from widgets.base import Message, PanelModel
+from widgets.base import Message, PanelModel, figure
 from widgets.chart import Series
 from widgets.code import Code, code_of
 from widgets.curves import CurveFile
@@ -290,7 +290,7 @@ def _told(job: Job, run: str) -> Message:
         )
     if verb == "evaluate":
         numbers = result.get("numbers", {})
-        what = f"{run} on the test cards: AP {_number(numbers.get('AP'))}, AP50 {_number(numbers.get('AP50'))}"
+        what = f"{run} on the test cards: AP {figure(numbers.get('AP'))}, AP50 {figure(numbers.get('AP50'))}"
         return Message(kind="done", what=what, fix="Next: Predict, then review the mistakes.")
     what = f"{result.get('annotations', 0):,} predictions on {result.get('images', 0):,} images stand with the dataset"
     if unread := result.get("unreadable"):
@@ -298,10 +298,6 @@ def _told(job: Job, run: str) -> Message:
         names = ", ".join(str(each["file"]) for each in unread[:5])
         return Message(kind="warning", what=what, where=names, fix=f"{unread[0]['reason']}. Put good copies in place.")
     return Message(kind="done", what=what, fix="Next: open the review panel.")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def sample_pictures(workspace: Workspace, name: str) -> str:

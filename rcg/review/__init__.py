@@ -14,7 +14,7 @@ _PLACES = {
     "browse": "browsing", "open_app": "browsing", "Browsing": "browsing",
     "build": "building",
     "collect": "collecting",
-    "compare": "gallery", "overlay": "gallery", "queue": "gallery", "SampleReview": "gallery", "QueueItem": "gallery",
+    "compare": "gallery", "queue": "gallery", "SampleReview": "gallery", "QueueItem": "gallery",
     "configure": "environment",
     "database_state": "database", "install_database": "database", "DatabaseState": "database",
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rcg.errors import ConfigError, DataError
 from rcg.progress import Report, silent, tracked
-from rcg.review.gallery import SCORE, review_image
+from rcg.review.gallery import IOU, SCORE, review_image
 
 if TYPE_CHECKING:
     from rcg.corrections import Correction
@@ -21,7 +21,7 @@ def accept_predictions(
     predictions_name: str,
     *,
     score: float = SCORE,
-    iou: float = 0.5,
+    iou: float = IOU,
     report: Report = silent,
 ) -> tuple[Correction, ...]:
     """Take predictions over as labels.

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from rcg.geometry import box_iou
 from rcg.progress import Report, Tick
-from rcg.review.gallery import review_image
+from rcg.review.gallery import IOU, SCORE, review_image
 from rcg.review.labels import GROUND_TRUTH, OUTLINES, POINTS
 from rcg.types import Annotation
 
 if TYPE_CHECKING:
     from rcg.review.building import Item
 
-SCORE = 0.5
-IOU = 0.5
 _FEW = 0.2  # up to this share of the samples is compared one by one
 _TASK = "comparing predictions"
 _MOST, _FALSE, _MISSED = ": most mistakes first", ": false positives", ": missed"

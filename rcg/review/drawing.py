@@ -12,6 +12,7 @@ from rcg.review.gallery import IOU, SCORE, review_image
 from rcg.types import Annotation, ImageRecord, Point
 
 # Okabe and Ito's colours, which people with any kind of colour vision tell apart.
+LEGEND = "labels: solid blue, missed ones red · predictions: dashed green, false ones orange"
 _BLUE, _RED, _GREEN, _ORANGE = (0, 114, 178), (213, 94, 0), (0, 158, 115), (230, 159, 0)
 
 

@@ -14,7 +14,6 @@ from rcg.types import Annotation, ImageRecord
 
 if TYPE_CHECKING:
     from rcg.datasets import Dataset
-    from rcg.images import Pixels
 
 IOU = 0.5
 SCORE = 0.5
@@ -227,32 +226,3 @@ def _worth(record: ImageRecord, predicted: ImageRecord | None, *, iou: float, sc
     worst = max((each.score or 0.0 for each in review.false), default=0.0)
     reason = f"{review.fn} missed, {review.fp} false"
     return QueueItem(file_name=name, reason=reason, weight=min(review.mistakes, 998) + 0.9 * worst)
-
-
-def overlay(dataset: Dataset, file_name: str, predictions_name: str | None = None, *, longest: int = 900) -> Pixels:
-    """An image with its labels (solid lines) and predictions (dashed) drawn in, each with its text.
-
-    Args:
-        dataset: The dataset.
-        file_name: The image, relative to the images folder.
-        predictions_name: The predictions to draw; None draws the labels alone.
-        longest: The longer side of the result in pixels; smaller images stay as they are.
-
-    Returns:
-        (height, width, 3) uint8 RGB.
-
-    Raises:
-        DataError: If there is no such image, or no such predictions.
-    """
-    from rcg.images import read_image
-    from rcg.review.drawing import draw
-
-    record = next((each for each in dataset.records() if each.file_name == file_name), None)
-    if record is None:
-        raise DataError(f"there is no image {file_name!r}", where=dataset.images, fix="choose one of the dataset's")
-    guesses: tuple[Annotation, ...] = ()
-    if predictions_name is not None:
-        found = (each for each in _predictions(dataset, predictions_name) if each.file_name == file_name)
-        guesses = next((each.annotations for each in found), ())
-    pixels = read_image(dataset.images / file_name, longest=longest)
-    return draw(pixels, record, guesses)
