@@ -30,6 +30,10 @@ _BROKEN = "export the file again; it seems to be cut off or damaged"
 class JsonFile:
     """A JSON file whose top level is an object with long lists in it, or one long list.
 
+    Attributes:
+        is_list: Whether the top level is a list.
+        lists: The names of the lists that `walk` has met.
+
     Raises:
         FormatError: If it is empty, cut off, or neither an object nor a list.
         RcgError: If it cannot be read.
@@ -49,6 +53,7 @@ class JsonFile:
             self.close()
             raise FormatError("this is no JSON object or list", where=path, fix="export the file again")
         self.is_list = start[1] == b"["
+        self.lists: set[str] = set()
         self._start = start.end()
         self._lines: array[int] | None = None
 
@@ -99,6 +104,7 @@ class JsonFile:
             elif mark in _OPEN:
                 if depth == 0 and not self.is_list:
                     inside, last = mark == _OPEN[1], token.end()
+                    self.lists.update([key] * inside)
                 elif depth == floor and inside:
                     begin = token.start()
                     yield from self._loose(key, last, begin)
@@ -109,12 +115,10 @@ class JsonFile:
                     last = token.end()
                     yield key, begin, last
                 elif depth < floor:
-                    if mark != _CLOSE[inside]:
-                        raise self._broken("a bracket is closed that was not opened", token.start())
+                    self._check_close(token, inside=inside, whole=depth < 0)
                     if inside:
                         yield from self._loose(key, last, token.start())
                     if depth < 0:
-                        self._check_end(token.end())
                         return
                     inside = False
         raise self._broken("the JSON ends too early", len(self._data) - 1)
@@ -125,9 +129,11 @@ class JsonFile:
             for match in _LOOSE.finditer(self._data, begin, end):
                 yield key, match.start(), match.end()
 
-    def _check_end(self, end: int) -> None:
-        if self._data[end:].strip():
-            raise self._broken("the JSON goes on after its end", end)
+    def _check_close(self, token: re.Match[bytes], *, inside: bool, whole: bool) -> None:
+        if token[0][0] != _CLOSE[inside]:
+            raise self._broken("a bracket is closed that was not opened", token.start())
+        if whole and self._data[token.end() :].strip():
+            raise self._broken("the JSON goes on after its end", token.end())
 
     def _broken(self, what: str, offset: int) -> FormatError:
         return FormatError(what, where=f"{self.path}, line {self.line(offset)}", fix=_BROKEN)

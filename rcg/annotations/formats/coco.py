@@ -92,6 +92,8 @@ def open_source(place: Place, reading: Reading) -> CocoSource:
             index.walk(path, part)
     for path in index.truths:
         notes.say(f"image and category ids were looked up in {place.shown(path)}")
+    for path in index.without.values():
+        notes.say(f"{place.shown(path)} has no list called annotations, so its images count as not labelled")
     index.finish()
     if not index.images:
         raise DataError("the list of images is empty", where=files[0], fix="export the file again")

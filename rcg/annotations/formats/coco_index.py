@@ -52,7 +52,8 @@ class Span:
 class Index:
     """Images by number, and the spans of annotations with the number of their image.
 
-    An annotation takes 48 bytes here, however long its outline is.
+    An annotation takes 48 bytes here, however long its outline is. `without` are the files, by part, that have no list
+    of annotations.
     """
 
     paths: list[Path] = field(default_factory=list)
@@ -62,6 +63,7 @@ class Index:
     keypoints_differ: bool = False
     truths: list[Path] = field(default_factory=list)
     bad: list[tuple[Span, str]] = field(default_factory=list)
+    without: dict[int, Path] = field(default_factory=dict)
     _numbers: dict[tuple[int, str], int] = field(default_factory=dict)
     _spans: array[int] = field(default_factory=lambda: array("q"))
     _order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -93,9 +95,11 @@ class Index:
                         self._add_image(part, file.value(begin, end))
                     elif images and key == "categories":
                         self._add_category(part, file.value(begin, end))
-                except (ValueError, TypeError, KeyError) as error:
+                except (ValueError, TypeError, KeyError, OverflowError) as error:
                     if annotations:
                         self.bad.append((span, _why(key or "annotations", error)))
+            if annotations and not file.is_list and "annotations" not in file.lists:
+                self.without[part] = path
 
     def _number(self, part: int, image_id: Any) -> int:
         return self._numbers.setdefault((part, id_key(image_id)), len(self._numbers))

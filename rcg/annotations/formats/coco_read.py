@@ -23,6 +23,10 @@ _KNOWN = frozenset(
 )
 
 
+MOST_ACROSS = 2**31 - 1
+"""The widest image that any format can hold, in pixels."""
+
+
 @dataclass(slots=True)
 class Row:
     """One image file: its name below the common folder, its entry, and the numbers of all entries that name it."""
@@ -85,6 +89,7 @@ class Reader:
                 self.unscored += isinstance(error, NoScore)
                 bad(self.bad_line(span, str(error)))
         self.found += len(found)
+        spoken = row.image.labelled and row.image.part not in self.index.without
         if refused := bool(spans) and not found:  # what cannot be read is no background
             notes.add(ALL_REFUSED, row.name)
         return ImageRecord(
@@ -92,7 +97,7 @@ class Reader:
             width=size.width,
             height=size.height,
             annotations=tuple(found),
-            labelled=bool(found) or (row.image.labelled and not refused),
+            labelled=bool(found) or (spoken and not refused),
             image_id=row.image_id,
             card=row.image.card,
             split=row.split,
@@ -106,6 +111,8 @@ class Reader:
         if self.folders[row.image.part] is None:  # labels without their images: what the file says has to do
             if said.width <= 0 or said.height <= 0:
                 raise Unusable("neither the file nor an image says its width and height; name the images' folder")
+            if max(said.width, said.height) > MOST_ACROSS:
+                raise Unusable(f"no image has {said.width} x {said.height} pixels; correct its width and height")
             notes.add("images that are not there, so their sizes are as the file says", row.name)
             return said
         size, other_kind = image_size(self.images, row.name)
