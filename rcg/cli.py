@@ -139,28 +139,43 @@ def dataset_create(
 @dataset_app.command("add")
 def dataset_add(
     name: DatasetName,
-    images: Annotated[Path | None, typer.Option(help="A folder of images; it may hold the labels too.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="A label file or folder.")] = None,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder (it may hold the labels too), a .zip or .tar, a list (.txt); or images, repeated."),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="A label file, a folder or an archive of them.")] = None,
     stage: Annotated[str, typer.Option(help="ground-truth or predictions.")] = "ground-truth",
     predictions_name: Annotated[str | None, typer.Option("--name", help="The name of these predictions.")] = None,
     classes: Annotated[Path | None, typer.Option(help="A file with class names.")] = None,
     from_: Annotated[str, typer.Option("--from", help="auto, coco, yolo or voc.")] = "auto",
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="OLD=NEW renames or merges a class, OLD= drops it; repeat it for several."),
+    ] = None,
     link: Annotated[bool, typer.Option("--link", help="Refer to the images where they are.")] = False,
+    remove_gps: Annotated[bool, typer.Option("--remove-gps", help="Take out of the copies where they were taken.")] = (
+        False
+    ),
     workspace: Place = None,
     json: AsJson = False,
 ) -> None:
-    """Add images and labels to a dataset."""
+    """Add images and labels to a dataset; the same call again opens only what changed."""
+    from rcg.annotations.mapping import ClassMap
+
+    given = images[0] if images and len(images) == 1 else images or None
     done = (
         _workspace(workspace)
         .dataset(name)
         .add(
-            images,
+            given,
             labels,
             stage=stage,
             name=predictions_name,
             classes=classes,
             format=from_,
+            class_map=ClassMap.parse(map_) if map_ else None,
             link=link,
+            remove_gps=remove_gps,
             report=progress(),
         )
     )
@@ -204,8 +219,7 @@ def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = Fals
     ]
     rows += [f"  predictions {each}: {count:,} annotations" for each, count in have.predictions.items()]
     rows += [f"  corrections: {have.corrections:,}"] if have.corrections else []
-    if unfinished := config.get("unfinished"):
-        rows.append(f"  an import was not finished; repeat it: rcg dataset add {name} --images {unfinished}")
+    rows += [f"  an import was not finished; go on with it: {command}" for command in found.unfinished()]
     rows += [f"  from {s['path']} ({s['format']}, {s['stage']}, {s['images']:,} images)" for s in config["sources"]]
     tell("\n".join(rows), name=name, type=found.type.name, coverage=have, config=config)
 

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rcg import corrections as log
 from rcg.annotations import open_annotations
+from rcg.annotations.formats.coco_own import NotOwn, own_records
 from rcg.annotations.split import assign_splits, card_of
 from rcg.corrections import Correction
 from rcg.dataset_types import DatasetType, dataset_type
 from rcg.errors import ConfigError, DataError
-from rcg.files import Lock, read_json, read_toml
+from rcg.files import Lock, read_json, read_toml, stamp_of
 from rcg.progress import Report, silent
 from rcg.settings import Settings, read_settings
 from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
 
 if TYPE_CHECKING:
+    from rcg.annotations.mapping import ClassMap
     from rcg.dataset_writer import DatasetWriter
     from rcg.importing import Added
+    from rcg.version_store import Version
 
 GROUND_TRUTH, PREDICTIONS = "ground_truth", "predictions"
 
@@ -85,10 +89,11 @@ class Dataset:
 
     Attributes:
         path: Its folder.
+        memory: What was read from files that have not changed since: by name, what tells that, and what was read.
     """
 
     path: Path
-    _parsed: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
+    memory: dict[str, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -136,18 +141,22 @@ class Dataset:
         return LabelSet(tuple(self.config()["classes"]), keypoints=self.type.keypoints)
 
     @contextmanager
-    def writing(self, doing: str) -> Iterator[DatasetWriter]:
+    def writing(self, doing: str, *, mending: bool = False) -> Iterator[DatasetWriter]:
         """What may change the dataset's files, while nobody else writes.
 
         Args:
             doing: What is done, for those that are refused meanwhile, such as "adding images".
+            mending: Whether it mends a change of all labels that was cut off; nothing else is done before that.
 
         Raises:
-            DataError: If somebody else writes; it says who.
+            DataError: If somebody else writes; it says who. Or if a change was cut off.
         """
         from rcg.dataset_writer import DatasetWriter
 
         with Lock(self.path / "lock", doing=doing):
+            if (cut := self.config().get("changing")) and not mending:
+                fix = f"rcg dataset restore {self.name} {cut['version'][:12]}"
+                raise DataError(f"{cut['doing']} was cut off, so the labels are half changed", where=self.path, fix=fix)
             yield DatasetWriter(self)
 
     def labels_file(self, stage: str = GROUND_TRUTH, name: str | None = None) -> Path:
@@ -198,7 +207,7 @@ class Dataset:
         except FileNotFoundError:
             return ()
         key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        known = self._parsed.get(str(file))
+        known = self.memory.get(str(file))
         if known is None or known[0] != key:
             bad: list[BadLine] = []
             source = open_annotations(file, format="coco", images=self.images, trusted=True)
@@ -208,27 +217,55 @@ class Dataset:
                 raise DataError(
                     f"the labels were changed by hand: {bad[0].reason}", where=where, fix="mend that record"
                 )
-            self._parsed[str(file)] = known = (key, found)
+            self.memory[str(file)] = known = (key, found)
         return tuple(known[1])
+
+    def heads(self) -> tuple[ImageRecord, ...]:
+        """The images without their annotations: names, sizes, ids, cards, splits; many times faster than `records`."""
+        return self._heads()[0]
+
+    def names(self) -> frozenset[str]:
+        """The file names of all images."""
+        return self._heads()[1]
+
+    def _heads(self) -> tuple[tuple[ImageRecord, ...], frozenset[str]]:
+        file = self.labels_file()
+        stamp, known = stamp_of(file), self.memory.get("heads")
+        if known is None or known[0] != stamp:
+            try:
+                found = tuple(own_records(file)) if stamp else ()
+            except NotOwn:
+                found = tuple(replace(record, annotations=()) for record in self.records(corrected=False))
+            self.memory["heads"] = known = (stamp, (found, frozenset(each.file_name for each in found)))
+        heads, names = known[1]
+        return heads, names
+
+    def unfinished(self) -> tuple[str, ...]:
+        """The commands that go on with imports that were stopped or killed."""
+        calls = self.config().get("unfinished") or ()
+        if isinstance(calls, str):  # as an earlier version wrote it
+            calls = [["--images", calls]]
+        return tuple(shlex.join(["rcg", "dataset", "add", self.name, *arguments]) for arguments in calls)
 
     def add(
         self,
-        images: str | Path | None = None,
+        images: str | Path | Sequence[str | Path] | None = None,
         labels: str | Path | None = None,
         *,
         stage: str = GROUND_TRUTH,
         name: str | None = None,
         format: str = "auto",
         classes: str | Path | None = None,
+        class_map: ClassMap | None = None,
         link: bool = False,
+        remove_gps: bool = False,
         report: Report = silent,
     ) -> Added:
         """Add images and their labels; see `rcg.importing.add`."""
-        from rcg.importing import add
+        from rcg.importing import How, add
 
-        return add(
-            self, images, labels, stage=stage, name=name, format=format, classes=classes, link=link, report=report
-        )
+        how = How(format=format, classes=classes, class_map=class_map, link=link, remove_gps=remove_gps)
+        return add(self, images, labels, stage=stage, name=name, how=how, report=report)
 
     def write_predictions(self, name: str, records: Iterable[ImageRecord]) -> Path:
         """Store predictions under a name, as COCO JSON with scores; earlier ones of that name are replaced.
@@ -237,7 +274,7 @@ class Dataset:
             DataError: If a prediction is for an image that the dataset does not have.
         """
         records = tuple(records)
-        own = {record.file_name for record in self.records(corrected=False)}
+        own = self.names()
         if strangers := [record.file_name for record in records if record.file_name not in own]:
             what = f"{len(strangers)} predictions are for images that are not in the dataset, such as {strangers[0]}"
             raise DataError(what, where=self.images, fix="add these images first, or predict on the dataset by name")
@@ -257,7 +294,7 @@ class Dataset:
         Raises:
             DataError: If the dataset has no such image, or somebody else writes.
         """
-        if file_name not in {record.file_name for record in self.records(corrected=False)}:
+        if file_name not in self.names():
             fix = "take the name as `rcg dataset show` lists it, relative to the images folder"
             raise DataError(f"there is no image {file_name!r}", where=self.images, fix=fix)
         with self.writing("writing a correction") as out:
@@ -273,9 +310,14 @@ class Dataset:
 
     def splits(self) -> Splits:
         """Which image is in which split: as stored, and by the same rule for cards that are new since."""
-        return self._splits(self.records(corrected=False), self._stored_splits())
+        return self._splits(self.heads(), self.stored_splits())
 
-    def _stored_splits(self) -> dict[str, str]:
+    def stored_splits(self) -> dict[str, str]:
+        """The split of each card as it was written down, those of cards that are gone too.
+
+        Raises:
+            DataError: If the file is damaged.
+        """
         file = self.path / "splits.json"
         stored = read_json(file) if file.exists() else {"cards": {}}
         match stored:
@@ -317,10 +359,32 @@ class Dataset:
         )
 
     def fingerprint(self) -> str:
-        """A hash of all that a training sees: images, labels, corrections, classes and splits."""
-        from rcg.fingerprints import dataset_fingerprint
+        """A hash of all that a training sees: images, labels, corrections, classes and splits; its version's id."""
+        return self.version().id
 
-        return dataset_fingerprint(self)
+    def version(self, *, report: Report = silent) -> Version:
+        """What the dataset holds now, stored or not; see `rcg.versions`."""
+        from rcg.versions import current_version
+
+        return current_version(self, report=report)
+
+    def versions(self) -> tuple[Version, ...]:
+        """The stored versions, oldest first."""
+        from rcg.versions import list_versions
+
+        return list_versions(self)
+
+    def restore(self, version: str, *, report: Report = silent) -> Version:
+        """Go to a stored version, by its id or the beginning of it; see `rcg.versions.restore_version`."""
+        from rcg.versions import restore_version
+
+        return restore_version(self, version, report=report)
+
+    def map_classes(self, class_map: ClassMap, *, report: Report = silent) -> tuple[str, ...]:
+        """Rename, merge or drop classes; see `rcg.remapping.map_classes`."""
+        from rcg.remapping import map_classes
+
+        return map_classes(self, class_map, report=report)
 
 
 def _labels_of(record: ImageRecord) -> Iterable[str]:

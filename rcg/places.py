@@ -35,7 +35,7 @@ def says_place(path: str | Path) -> bool:
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - twice as fast, once a file
             head = file.read(_HEAD)
-            if head[:4] in (b"RIFF", b"II*\0", b"MM\0*") or b"eXIf" not in head and head[:4] == b"\x89PNG":
+            if head[:4] in (b"RIFF", b"II*\0", b"MM\0*") or (b"eXIf" not in head and head[:4] == b"\x89PNG"):
                 head += file.read()  # they may stand at the end
     except OSError as error:
         raise explain(error, path) from error

@@ -147,10 +147,10 @@ def _dataset_findings(dataset: Dataset, coverage: Coverage) -> Iterator[Finding]
 def _import_findings(dataset: Dataset) -> Iterator[Finding]:
     """What imports left out, and whether one was cut off."""
     config = dataset.config()
-    if path := config.get("unfinished"):
-        fix = f"add it again, what is in place is not doubled: rcg dataset add {dataset.name} --images {path}"
-        yield Finding(severity=WARN, what=f"adding {path} was not finished", fix=fix)
-    latest = {(each["path"], each["stage"]): each for each in config["sources"]}
+    for command in dataset.unfinished():
+        fix = f"go on with it, what is in place is not doubled: {command}"
+        yield Finding(severity=WARN, what="an import was not finished", fix=fix)
+    latest = {(each["path"], each.get("labels", ""), each["stage"]): each for each in config["sources"]}
     if dropped := sum(each.get("dropped", 0) for each in latest.values()):
         file = dataset.path / "quarantine.jsonl"
         what = f"{counted(dropped, 'line or file', 'lines or files')} could not be added"
