@@ -21,7 +21,7 @@ from rcg.errors import Cancelled, DataError, FormatError, MissingExtra
 from rcg.files import Stamp, fingerprint, stamp_of
 from rcg.images import max_pixels
 from rcg.importing.entering import Entries, enter
-from rcg.importing.given import Call, Ready
+from rcg.importing.given import Call, Ready, printable
 from rcg.importing.index import NO_STAMP, AddedIndex, Known, Reading
 from rcg.importing.placing import Placed, Placer
 from rcg.importing.result import Added, Sums, write_quarantine
@@ -105,7 +105,7 @@ class Import:
     def _same_labels(self) -> None:
         """Forget earlier readings if the same label files would now mean something else."""
         source, names = self._source, list(self._source.labels.names)
-        rest = [source.format, str(source.images), list(source.labels.keypoints), self._stamps_of_coco()]
+        rest = [source.format, printable(source.images), list(source.labels.keypoints), self._stamps_of_coco()]
         before = orjson.loads(self._index.signature) if self._index.signature else None
         if before is not None:
             longer = before[1] == names[: len(before[1])] or (source.format != "yolo" and set(before[1]) <= set(names))
@@ -113,10 +113,10 @@ class Import:
                 self._index.forget_readings()
         self._index.begin(orjson.dumps([rest, names]).decode())
 
-    def _stamps_of_coco(self) -> list[Stamp | None]:
+    def _stamps_of_coco(self) -> list[list[int]]:
         if not isinstance(self._source, CocoSource):
             return []
-        return [stamp_of(path) for path in self._source.reader.index.paths]
+        return [list(stamp_of(path) or ()) for path in self._source.reader.index.paths]
 
     def _take_items(self, placer: Placer, items: Sequence[Item], report: Report) -> None:
         self._total = len(items)
@@ -322,7 +322,7 @@ class Import:
         call = self._call
         about = {
             "path": call.shown,
-            "labels": "" if call.labels is None else str(call.labels),
+            "labels": "" if call.labels is None else printable(call.labels),
             "stage": call.stage,
             "name": call.name or "",
         }
