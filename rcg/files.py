@@ -45,8 +45,6 @@ def explain(error: OSError, path: str | Path) -> RcgError:
             what = f"this is a link to {Path(path).readlink()}, which is not there any more"
             fix = "put that file back, or add the folder that holds it now, with --link"
             return RcgError(what, where=path, fix=fix)
-                what, where=path, fix="put that file back, or add the folder that holds it now, with --link"
-            )
         return RcgError("there is no such file or folder", where=path, fix="check the path for typing errors")
     return RcgError(error.strerror or str(error), where=path)
 

@@ -311,7 +311,7 @@ def test_labels_of_images_that_are_not_there_are_listed_not_a_crash(ws, tmp_path
     for file in source.glob("*.jpg"):
         file.unlink()
     for empty in ({"labels": source / "labels.json"}, {"images": source}):
-        other = ws.create(f"other-{len(empty)}-{list(empty)[0]}", type="custom")
+        other = ws.create(f"other-{len(empty)}-{next(iter(empty))}", type="custom")
         with pytest.raises(RcgError) as caught:
             other.add(**empty)
         assert caught.value.fix
@@ -355,7 +355,7 @@ def test_a_full_disk_is_told_and_the_same_call_goes_on_when_there_is_room(small_
 def test_a_folder_whose_name_is_no_utf8_can_be_added(ws, tmp_path):
     folder = os.fsdecode(os.fsencode(tmp_path) + b"/f\xe4cher")
     yolo_set(tmp_path / "source", range(3))
-    os.rename(tmp_path / "source", folder)
+    (tmp_path / "source").rename(folder)
     made = ws.create("cards", type="custom")
     done = made.add(folder)
     assert (done.images, done.dropped) == (3, 0)
