@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +25,11 @@ _TAIL = 64
 _LEAST = 16  # so much of a last page tells the end
 _NEAR = 512  # so much of a page holds the markers that follow EXIF
 SWAPPED = frozenset({5, 6, 7, 8})  # EXIF orientations that exchange width and height
-_NOT_SIZES = frozenset({0xC4, 0xC8, 0xCC})  # markers between C0 and CF that are no frame headers
+_FRAMES = frozenset(range(0xFFC0, 0xFFD0)) - {0xFFC4, 0xFFC8, 0xFFCC}  # markers of frame headers
+_SEGMENT = struct.Struct(">HH")
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):  # made once an image, three times as fast as a dataclass
     """Width and height of an image in pixels, as people see it."""
 
     width: int
@@ -45,62 +44,55 @@ def max_pixels() -> int:
     return int(asked) if asked else MAX_PIXELS
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Heads:
-    """What a short look at many images told.
-
-    Attributes:
-        sizes: (n, 2) int32 width and height in pixels, EXIF orientation applied; 0 where `read_size` has to look.
-        stamps: (n, 2) int64 bytes and time of change in nanoseconds; -1 where the file cannot be opened.
-    """
-
-    sizes: NDArray[np.int32]
-    stamps: NDArray[np.int64]
-
-
-def read_heads(folder: str | Path, names: Sequence[str]) -> Heads:
+def read_sizes(folder: str | Path, names: Sequence[str]) -> NDArray[np.int32]:
     """The sizes of many images from their headers, as far as a short look at each suffices.
 
     Args:
         folder: Where they are.
-        names: Their paths in it, with forward slashes.
+        names: n paths in it, with forward slashes.
+
+    Returns:
+        (n, 2) width and height in pixels, EXIF orientation applied; 0 where `read_size` has to look: for files that are
+        missing, odd, beyond the limit of pixels, or of another kind than their name says.
 
     Raises:
         RcgError: If the folder cannot be opened.
     """
-    sizes, stamps, limit = [], [], max_pixels()
+    limit = max_pixels()
     try:
         inside = os.open(folder, os.O_RDONLY)  # names relative to it are found faster than whole paths
     except OSError as error:
         raise explain(error, folder) from error
     try:
-        for name in names:
-            size, stamp = _look(inside, name)
-            sizes.append((0, 0) if size is None or size[0] * size[1] > limit else size)
-            stamps.append(stamp)
+        found = [_look(inside, name) for name in names]
     finally:
         os.close(inside)
-    return Heads(np.array(sizes, np.int32).reshape(-1, 2), np.array(stamps, np.int64).reshape(-1, 2))
+    sizes = np.array(found, np.int32).reshape(-1, 2)
+    sizes[sizes[:, 0].astype(np.int64) * sizes[:, 1] > limit] = 0
+    return sizes
 
 
-def _look(inside: int, name: str) -> tuple[tuple[int, int] | None, tuple[int, int]]:
-    """Size of an image whose content is what its name says, if a short look tells; its bytes and time of change."""
+_UNKNOWN = (0, 0)
+
+
+def _look(inside: int, name: str) -> tuple[int, int]:
+    """Size of an image whose content is what its name says, if a short look tells."""
     try:
         handle = os.open(name, os.O_RDONLY, dir_fd=inside)
     except (OSError, ValueError):
-        return None, (-1, -1)
+        return _UNKNOWN
     try:
-        no_reading_ahead(handle)
+        if _ADVICE is not None:
+            os.posix_fadvise(handle, 0, 0, _ADVICE)
         head = os.pread(handle, PAGE, 0)
-        stat = os.fstat(handle)
         kind = _KIND_OF.get(head[:2])
-        known = kind is not None and name.lower().endswith(kind) and (name.isascii() or _is_text(name))
-        size = quick_size(handle, head, stat.st_size) if known else None
+        if kind is None or not name.lower().endswith(kind) or not (name.isascii() or _is_text(name)):
+            return _UNKNOWN
+        return quick_size(handle, head, os.lseek(handle, 0, os.SEEK_END)) or _UNKNOWN
     except OSError:
-        return None, (-1, -1)
+        return _UNKNOWN
     finally:
         os.close(handle)
-    return None if size is None else (size.width, size.height), (stat.st_size, stat.st_mtime_ns)
 
 
 def _is_text(name: str) -> bool:
@@ -114,10 +106,11 @@ def _is_text(name: str) -> bool:
 
 def no_reading_ahead(handle: int) -> None:
     """Of a file that is not in memory only the pages that are asked for are read, not the 100 KiB after them."""
-    if hasattr(os, "posix_fadvise"):  # not on macOS
-        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_RANDOM)
+    if _ADVICE is not None:
+        os.posix_fadvise(handle, 0, 0, _ADVICE)
 
 
+_ADVICE: int | None = getattr(os, "POSIX_FADV_RANDOM", None)  # not on macOS
 _KIND_OF = {
     b"\xff\xd8": (".jpg", ".jpeg"), b"\x89P": (".png",), b"RI": (".webp",), b"BM": (".bmp",),
 }  # fmt: skip
@@ -152,29 +145,27 @@ def _jpeg_size(handle: int, head: bytes) -> Size | None:
     """The frame size of a JPEG; the markers are followed, since up to 200 KiB of EXIF and ICC may stand before it."""
     start, place, orientation = 0, 2, 1
     for _ in range(1000):
-        if place - start + 20 > len(head):
-            left = PAGE - place % PAGE  # up to the end of the page, if that is not too near
-            start, head = place, os.pread(handle, left if left >= _NEAR else left + PAGE, place)
         at = place - start
-        if len(head) < at + 4 or head[at] != 0xFF:
-            return None
-        marker, length = head[at + 1], head[at + 2] << 8 | head[at + 3]
-        if marker == 0xFF:  # fill byte
+        if at + 20 > len(head):
+            left = PAGE - place % PAGE  # up to the end of the page, if that is not too near
+            start, at, head = place, 0, os.pread(handle, left if left >= _NEAR else left + PAGE, place)
+            if len(head) < 9:
+                return None
+        marker, length = _SEGMENT.unpack_from(head, at)
+        if marker in _FRAMES:
+            down, across = _SEGMENT.unpack_from(head, at + 5)
+            return _size_above_zero(*((down, across) if orientation in SWAPPED else (across, down)))
+        if marker == 0xFFFF:  # fill byte
             place += 1
             continue
-        if 0xC0 <= marker <= 0xCF and marker not in _NOT_SIZES:
-            if len(head) < at + 9:
-                return None
-            down, across = head[at + 5] << 8 | head[at + 6], head[at + 7] << 8 | head[at + 8]
-            return _size_above_zero(*((down, across) if orientation in SWAPPED else (across, down)))
-        if marker == 0xE1 and head[at + 4 : at + 10] == b"Exif\0\0":
+        if marker == 0xFFE1 and head[at + 4 : at + 10] == b"Exif\0\0":
             found = _exif_orientation(head[at + 10 : at + 2 + length])
             if found is None and at + 2 + length > len(head):
                 found = _exif_orientation(os.pread(handle, length - 8, place + 10))
             if found is None:
                 return None
             orientation = found
-        if length < 2 or marker in (0xD9, 0xDA):
+        if marker < 0xFF00 or length < 2 or marker in (0xFFD9, 0xFFDA):
             return None
         place += 2 + length
     return None

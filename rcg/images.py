@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rcg.errors import ConfigError, DataError, FormatError, MissingExtra
 from rcg.files import atomic, explain, walk
-from rcg.image_headers import MAX_PIXELS, PAGE, SWAPPED, Size, max_pixels, no_reading_ahead, quick_size, read_heads
+from rcg.image_headers import MAX_PIXELS, PAGE, SWAPPED, Size, max_pixels, no_reading_ahead, quick_size, read_sizes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -103,7 +103,7 @@ def read_size(path: str | Path) -> Size:
         head = os.pread(handle, PAGE, 0)
         if not head:
             raise FormatError("the file is empty (0 bytes)", where=path, fix="copy or export the image again")
-        size = quick_size(handle, head, os.fstat(handle).st_size)
+        size = quick_size(handle, head, os.lseek(handle, 0, os.SEEK_END))
     except OSError as error:  # a folder that is called like an image, a disk that cannot be read
         raise explain(error, path) from error
     finally:
@@ -274,6 +274,6 @@ def encode_image(pixels: Pixels, ending: str, *, quality: int = 92) -> bytes:
 
 
 __all__ = [
-    "EXTENSIONS", "MAX_PIXELS", "Pixels", "Size", "encode_image", "ending_of", "is_ignored", "is_image_name", "list_images", "max_pixels",
-    "read_heads", "read_image", "read_size", "write_image",
+    "EXTENSIONS", "MAX_PIXELS", "Pixels", "Size", "encode_image", "ending_of", "is_ignored", "is_image_name",
+    "list_images", "max_pixels", "read_image", "read_size", "read_sizes", "write_image",
 ]  # fmt: skip

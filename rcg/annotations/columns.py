@@ -83,7 +83,9 @@ def boxes_inside(corners: Floats, sizes: Floats) -> tuple[Floats, Marks, Marks]:
         [[90.0, 10.0, 10.0, 10.0]]
     """
     begin, end = corners[:, :2], corners[:, 2:]
-    refused: Marks = np.asarray(~((end > begin).all(axis=1) & np.isfinite(corners).all(axis=1)))
+    refused: Marks = np.zeros(len(corners), np.bool_)
+    if not ((end > begin).all() and np.isfinite(corners).all()):  # row by row only where something is wrong
+        refused = np.asarray(~((end > begin).all(axis=1) & np.isfinite(corners).all(axis=1)))
     if (begin >= 0).all() and (end <= sizes).all():
         return np.hstack([begin, end - begin]), refused, np.zeros(len(corners), np.bool_)
     over, outside = _over(begin, end, sizes)

@@ -14,7 +14,7 @@ from rcg.annotations.mapping import ClassMap
 from rcg.annotations.place import Place
 from rcg.annotations.quarantine import Quarantine, quarantine_path
 from rcg.annotations.resume import Mark, Workplace
-from rcg.annotations.source import AnnotationSource, Earlier, BadMeter, Read, Reading, RecordWriter, Sums
+from rcg.annotations.source import AnnotationSource, BadMeter, Earlier, Read, Reading, RecordWriter, Sums
 from rcg.errors import ConfigError, DataError, FormatError
 from rcg.files import remove_stale
 from rcg.progress import Report, Tick, counted, duration, silent
@@ -109,9 +109,7 @@ def open_annotations(
     else:
         chosen, reason = format_named(format), f"{format} was asked for"
     need_score = stage == "predictions"
-    reading = Reading(
-        classes=classes, need_score=need_score, reason=reason, trusted=trusted, earlier=earlier
-    )
+    reading = Reading(classes=classes, need_score=need_score, reason=reason, trusted=trusted, earlier=earlier)
     return chosen.open(place, reading)
 
 
@@ -291,6 +289,7 @@ class _Work:
                 done=done,
                 run=read.images,
                 stamp=read.stamp,
+                began=read.began,
                 quarantine=self.quarantine.mark(),
                 writer=self.writer.mark(),
                 sums=asdict(self.sums),
@@ -302,7 +301,7 @@ class _Work:
 
     def _go_on(self) -> None:
         """Take up what the same command left behind, as far as the files it read are still the same."""
-        marks = self.place.marks(self.source.seal)
+        marks = self.place.marks(self.source)
         if not marks or not (self.writer.holds(marks[-1].writer) and self.quarantine.holds(marks[-1].quarantine)):
             self.place.clear()
             return

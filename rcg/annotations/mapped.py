@@ -45,9 +45,9 @@ class MappedSource(AnnotationSource):
         """What the source leaves out whatever the images hold."""
         return self._source.before()
 
-    def seal(self, start: int, count: int) -> str | None:
-        """The source's stamp of these images."""
-        return self._source.seal(start, count)
+    def same(self, start: int, count: int, *, stamp: str, since: float) -> bool:
+        """Whether reading a run of images again would give what it gave."""
+        return self._source.same(start, count, stamp=stamp, since=since)
 
     def check(self, sums: Sums) -> None:
         """Refuse what the source refuses."""

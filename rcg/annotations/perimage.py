@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import xxhash
@@ -43,8 +46,7 @@ Note = Callable[[str, str], None]
 NO_IMAGE = "no image belongs to this label file; add the image, or remove the file"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):  # made once an image, four times as fast as a dataclass
     """One image: its name, its label file if it has one, and its split if its source says so."""
 
     name: str
@@ -122,17 +124,15 @@ class PerImageReader(ABC, Generic[Content, Entry]):
             items: The images.
             names: The classes, to number the labels.
         """
-        return self.exact(items, names, self.seal(items))
+        return self.exact(items, names)
 
-    def seal(self, items: Sequence[Item]) -> str:
-        """The hash of a run of images, from their files' sizes and times."""
-        labels = ((0, 0) if each.label is None else stamp(f"{self.root}/{each.label}") for each in items)
-        images = (stamp(f"{self.images}/{each.name}") for each in items)
-        return seal(items, np.array([(*a, *b) for a, b in zip(images, labels, strict=True)], np.int64))
+    def same(self, items: Sequence[Item], since: float) -> bool:
+        """Whether no file of these images was changed, replaced or taken away since a time, in seconds since 1970."""
+        labels = (f"{self.root}/{each.label}" for each in items if each.label is not None)
+        images = (f"{self.images}/{each.name}" for each in items)
+        return all(changed_at(path) < since for path in chain(images, labels))
 
-    def assembled(
-        self, items: Sequence[Item], found: Columns, *, odd: Marks, sizes: NDArray[np.int32], sealed: str
-    ) -> Read:
+    def assembled(self, items: Sequence[Item], found: Columns, *, odd: Marks, sizes: NDArray[np.int32]) -> Read:
         """A run of images of which most labels are columns already; the odd ones are read for themselves.
 
         Args:
@@ -140,10 +140,10 @@ class PerImageReader(ABC, Generic[Content, Entry]):
             found: Their labels; images with a refused one are odd too.
             odd: (n,) images that need a closer look.
             sizes: (n, 2) width and height in pixels, of those that are not odd.
-            sealed: The hash of what is read.
         """
         odd = odd.copy()
-        odd[np.repeat(np.arange(len(items)), found.counts)[found.refused]] = True
+        if found.refused.any():
+            odd[np.repeat(np.arange(len(items)), found.counts)[found.refused]] = True
         found = without(found, odd)
         noted = Counted()
         for row in np.flatnonzero(found.clipped):
@@ -177,16 +177,14 @@ class PerImageReader(ABC, Generic[Content, Entry]):
             notes=noted.all(),
             unknown=sum(each.unknown for each in outcomes.values()),
             unscored=sum(each.unscored for each in outcomes.values()),
-            stamp=sealed,
         )
 
-    def exact(self, items: Sequence[Item], names: Sequence[str], sealed: str) -> Read:
+    def exact(self, items: Sequence[Item], names: Sequence[str]) -> Read:
         """A run of images, each read for itself.
 
         Args:
             items: The images.
             names: The classes, to number the labels.
-            sealed: The hash of what is read.
         """
         outcomes = [self(item) for item in items]
         noted = Counted()
@@ -199,7 +197,6 @@ class PerImageReader(ABC, Generic[Content, Entry]):
             notes=noted.all(),
             unknown=sum(each.unknown for each in outcomes),
             unscored=sum(each.unscored for each in outcomes),
-            stamp=sealed,
         )
 
     def __call__(self, item: Item) -> Outcome:
@@ -278,64 +275,47 @@ class PerImageReader(ABC, Generic[Content, Entry]):
         return BadLine(file=self.root_shown + label, line=line, reason=reason, text=text[:200])
 
 
-def read_labels(root: Path, items: Sequence[Item]) -> tuple[list[bytes | None], NDArray[np.int64]]:
-    """The label files of a run of images; b"" for an image without, None for a file that cannot be read.
-
-    Args:
-        root: The folder of label files.
-        items: n images.
-
-    Returns:
-        n contents, and (n, 2) bytes and time of each file (0 where there is none, -1 where it cannot be read).
-    """
-    contents: list[bytes | None] = []
-    stamps: list[tuple[int, int]] = []
+def read_labels(root: Path, items: Sequence[Item]) -> list[bytes | None]:
+    """The label files of a run of images; b"" for an image without, None for a file that cannot be read."""
     inside = os.open(root, os.O_RDONLY)  # names relative to it are found faster than whole paths
     try:
-        for item in items:
-            content, found = (b"", (0, 0)) if item.label is None else _content(inside, item.label)
-            contents.append(content)
-            stamps.append(found)
+        return [b"" if item.label is None else _content(inside, item.label) for item in items]
     finally:
         os.close(inside)
-    return contents, np.array(stamps, np.int64).reshape(-1, 2)
 
 
-def _content(inside: int, name: str) -> tuple[bytes | None, tuple[int, int]]:
+def _content(inside: int, name: str) -> bytes | None:
     try:
         handle = os.open(name, os.O_RDONLY, dir_fd=inside)
     except (OSError, ValueError):
-        return None, (-1, -1)
+        return None
     try:
-        found = os.fstat(handle)
-        content = os.read(handle, found.st_size + 1)
+        content = os.read(handle, _MOST)
+        while len(content) % _MOST == 0 and (more := os.read(handle, _MOST)):
+            content += more
     except OSError:
-        return None, (-1, -1)
+        return None
     finally:
         os.close(handle)
-    return content if len(content) == found.st_size else None, (found.st_size, found.st_mtime_ns)
+    return content
 
 
-def stamp(path: str) -> tuple[int, int]:
-    """Bytes of a file and time of its last change in nanoseconds; -1 where it is not there."""
+_MOST = 1 << 16  # more than nearly all label files have
+
+
+def changed_at(path: str) -> float:
+    """When a file was last changed, renamed or put there, in seconds since 1970; infinity where it is not there."""
     try:
         found = os.stat(path)  # noqa: PTH116 - twice as fast, once a file
     except (OSError, ValueError):
-        return -1, -1
-    return found.st_size, found.st_mtime_ns
+        return math.inf
+    return max(found.st_mtime, found.st_ctime)
 
 
-def seal(items: Sequence[Item], stamps: NDArray[np.int64]) -> str:
-    """A hash of what is read: names and splits, and each file's bytes and time.
-
-    Args:
-        items: n images.
-        stamps: (n, 4) bytes and time of the image, then of its label file (0 where it has none).
-    """
-    digest = xxhash.xxh3_64(np.ascontiguousarray(stamps).tobytes())
-    for each in items:
-        digest.update(f"{each.name}\0{each.label}\0{each.split}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+def seal(items: Sequence[Item]) -> str:
+    """A hash of the names and splits of a run of images."""
+    text = "\0".join(f"{each.name}\n{each.label}\n{each.split}" for each in items)
+    return xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogateescape"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +326,8 @@ class _Run(Generic[Content, Entry]):
     names: tuple[str, ...]
 
     def __call__(self, items: Sequence[Item]) -> Read:
-        return self.read.block(items, self.names)
+        began = time.time()
+        return replace(self.read.block(items, self.names), stamp=seal(items), began=began)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,9 +385,10 @@ class PerImageSource(AnnotationSource, Generic[Content, Entry]):
         runs = [self.items[at : at + RUN] for at in range(start, len(self.items), RUN)]
         return ordered_map(_Run(self.read, self.labels.names), runs, jobs=jobs)
 
-    def seal(self, start: int, count: int) -> str:
-        """The hash of a run of images, from their files' sizes and times alone."""
-        return self.read.seal(self.items[start : start + count])
+    def same(self, start: int, count: int, *, stamp: str, since: float) -> bool:
+        """Whether reading a run of images would give what it gave; see `AnnotationSource.same`."""
+        items = self.items[start : start + count]
+        return len(items) == count and seal(items) == stamp and self.read.same(items, since)
 
     def check(self, sums: Sums) -> None:
         """Refuse labels that name no known class, and predictions without a score."""

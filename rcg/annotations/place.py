@@ -126,12 +126,18 @@ class Place:
         for prefix, names in walk(self.root, skip=lambda path: path == ignored or _hidden(path)):
             pictured = inside is not None and prefix.startswith(inside) and not is_ignored(prefix)
             beginning = prefix[len(inside or "") :]
+            known: dict[str, str] = {}  # the ending by how a name ends: names are many, endings few
             for name in names:
-                ending = ending_of(name)
+                end = name[name.rfind(".") :]
+                if name[0] == ".":
+                    continue
+                ending = known.get(end)
+                if ending is None:
+                    ending = known[end] = ending_of(name) if "." in name else ""
                 if ending in EXTENSIONS:
-                    if pictured and name[0] != ".":
+                    if pictured:
                         images.append(beginning + name)
-                elif name[0] != "." and prefix + name != ignored:
+                elif prefix + name != ignored:
                     others.setdefault(ending, []).append(prefix + name)
         return tuple(sorted(images)), {ending: tuple(sorted(names)) for ending, names in others.items()}
 
@@ -188,10 +194,11 @@ def _conventional(root: Path) -> Path | None:
     inside = [child for child in folders if child.name.lower() in IMAGE_FOLDERS and _has_image(child)]
     if len(inside) != 1:
         return None
-    beside = any(child.name.lower() in LABEL_FOLDERS for child in folders)
+    if any(child.name.lower() in LABEL_FOLDERS for child in folders):
+        return inside[0]
     others = any(_has_image(child) for child in folders if child != inside[0])
     loose = any(is_image_name(child.name) for child in found)
-    return inside[0] if beside or not (others or loose) else None
+    return None if others or loose else inside[0]
 
 
 def _opposite(root: Path, here: frozenset[str], there: frozenset[str], fits: Callable[[Path], bool]) -> Path | None:
@@ -213,25 +220,22 @@ def _hidden(folder: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _has_image(folder: Path) -> bool:
+def _has_image(folder: Path, *, above: tuple[os.stat_result, ...] = ()) -> bool:
     """Whether there is an image in a folder or below it; in a folder of a million the first is enough."""
     below = []
     try:
+        here = folder.stat()
+        if any(os.path.samestat(here, each) for each in above):  # a link that leads back
+            return False
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_dir():
-                    below.append(entry.name)
-                elif is_image_name(entry.name):
+                if is_image_name(entry.name):
                     return True
+                if entry.is_dir() and not _hidden(entry.name):
+                    below.append(folder / entry.name)
     except OSError:
         return False
-    return any(
-        is_image_name(name)
-        for each in below
-        if not _hidden(each)
-        for _, names in walk(folder / each, skip=_hidden)
-        for name in names
-    )
+    return any(_has_image(each, above=(*above, here)) for each in sorted(below))
 
 
 def pairing_key(name: str, folders: frozenset[str]) -> str:

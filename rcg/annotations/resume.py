@@ -1,20 +1,20 @@
 """What a conversion leaves behind when it is stopped or killed, so that the same command goes on from there.
 
 It stands beside the target, in a hidden folder that goes when the conversion is done: the parts of the target, and a
-log with one line for each run of images that is in them. A line counts only if all files of its run are still what
-they were, by size and time.
+log with one line for each run of images that is in them. A line counts only if no file of its run was changed since.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
 
+from rcg.annotations.source import AnnotationSource
 from rcg.errors import Cancelled, RcgError
 from rcg.files import Lock, explain, read_jsonl
 
@@ -30,6 +30,7 @@ class Mark:
         done: Images handled so far.
         run: How many of them the last run had.
         stamp: The stamp of the last run.
+        began: When reading it began, in seconds since 1970.
         quarantine: How far the quarantine was.
         writer: How far the writer was.
         sums: What had been read so far.
@@ -41,6 +42,7 @@ class Mark:
     done: int
     run: int
     stamp: str
+    began: float
     quarantine: Mapping[str, Any]
     writer: Mapping[str, Any]
     sums: Mapping[str, int]
@@ -93,11 +95,11 @@ class Workplace:
         except OSError as error:
             raise explain(error, self._target) from error
 
-    def marks(self, same: Callable[[int, int], str | None]) -> list[Mark]:
+    def marks(self, source: AnnotationSource) -> list[Mark]:
         """The marks of the runs that need not be read again.
 
         Args:
-            same: The stamp that a run has now, by its first image and its number of images.
+            source: What is read.
         """
         kept: list[Mark] = []
         for values in list(read_jsonl(self._log))[1:]:
@@ -105,7 +107,7 @@ class Workplace:
                 **{**values, "notes": tuple(map(tuple, values["notes"])), "lost_first": tuple(values["lost_first"])}
             )
             first = kept[-1].done if kept else 0
-            if mark.done - mark.run != first or not mark.stamp or same(first, mark.run) != mark.stamp:
+            if mark.done - mark.run != first or not source.same(first, mark.run, stamp=mark.stamp, since=mark.began):
                 break
             kept.append(mark)
         return kept

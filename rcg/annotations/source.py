@@ -121,7 +121,8 @@ class Read:
         notes: Kind, first example and count of what is worth telling.
         unknown: How many labels named a class that does not exist.
         unscored: How many predictions had no score.
-        stamp: A hash of what was read, by names, sizes and times; it tells whether reading again would give the same.
+        stamp: A hash of the names of what was read; empty where nobody can go on from here.
+        began: When reading it began, in seconds since 1970.
     """
 
     block: Block
@@ -131,6 +132,7 @@ class Read:
     unknown: int = 0
     unscored: int = 0
     stamp: str = ""
+    began: float = 0.0
 
 
 @dataclass(slots=True)
@@ -192,9 +194,16 @@ class AnnotationSource(ABC):
         """What is left out whatever the images hold, such as labels without an image."""
         return ()
 
-    def seal(self, start: int, count: int) -> str | None:  # noqa: ARG002 - for those that can tell
-        """The stamp that reading these images would have, without reading them; None where that cannot be told."""
-        return None
+    def same(self, start: int, count: int, *, stamp: str, since: float) -> bool:  # noqa: ARG002 - for those that can tell
+        """Whether reading a run of images again would give what it gave; False where that cannot be told.
+
+        Args:
+            start: Its first image.
+            count: How many images it has.
+            stamp: Its stamp then.
+            since: When it was read, in seconds since 1970.
+        """
+        return False
 
     @property
     def key(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from rcg.annotations.block import Block, Floats, Ints, Rings
 from rcg.annotations.parts import Part
@@ -139,12 +140,18 @@ class CocoWriter(RecordWriter):
         if block.records or self._taken:
             self._piece_by_piece(block)
             return ()
-        ids = range(self._next, self._next + len(block))
-        self._next += len(block)
-        self._put_images(image_lines(block, ids))
-        numbers = range(self._annotated + 1, self._annotated + 1 + len(block.classes))
-        image_ids = np.repeat(np.arange(ids.start, ids.stop), block.counts)
-        self._put_annotations(annotation_lines(block, numbers, image_ids, [*self._ids.values()]))
+        if not len(block):
+            return ()
+        images, annotations = len(block), len(block.classes)
+        image_ids = np.arange(self._next, self._next + images)
+        self._images.write(image_lines(block, image_ids)[0 if self._counted else 1 :])
+        self._next += images
+        self._counted += images
+        if annotations:
+            first = self._annotated + 1
+            text = annotation_lines(block, np.arange(first, first + annotations), image_ids, [*self._ids.values()])
+            self._annotations.write(text[0 if self._annotated else 1 :])
+            self._annotated += annotations
         return ()
 
     def _piece_by_piece(self, block: Block) -> None:
@@ -217,64 +224,71 @@ class CocoWriter(RecordWriter):
             raise explain(error, self.path) from error
 
 
-def image_lines(block: Block, ids: range) -> list[bytes]:
-    """The entries of the images of a block.
+def image_lines(block: Block, ids: Ints) -> bytes:
+    """The entries of the images of a block, each on a line behind a comma.
 
     Args:
         block: n images, all in columns.
-        ids: n image ids.
+        ids: (n,) image ids.
     """
-    dumps = orjson.dumps
-    lines = []
-    rows = zip(ids, block.names, block.sizes.tolist(), block.labelled.tolist(), block.splits, strict=True)
-    for image_id, name, (width, height), labelled, split in rows:
-        more = b"" if labelled else b',"labelled":false'
+    more = [b"}"] * len(block)
+    for place in np.flatnonzero(~block.labelled).tolist():
+        more[place] = b',"labelled":false}'
+    for place, split in enumerate(block.splits):
         if split is not None:
-            more += b',"split":' + dumps(split)
-        lines.append(
-            b'{"id":%d,"file_name":%b,"width":%d,"height":%d%b}' % (image_id, dumps(name), width, height, more)
-        )
-    return lines
+            more[place] = b'%b,"split":%b}' % (more[place][:-1], orjson.dumps(split))
+    fields: list[bytes | Sequence[bytes]] = [
+        b',\n{"id":', _split(ids),
+        b',"file_name":', list(map(orjson.dumps, block.names)),
+        b',"width":', _split(block.sizes[:, 0]),
+        b',"height":', _split(block.sizes[:, 1]),
+        more,
+    ]  # fmt: skip
+    return _interleaved(fields, len(block))
 
 
-def annotation_lines(block: Block, ids: range, image_ids: Ints, categories: Sequence[int]) -> list[bytes]:
-    """The entries of the annotations of a block.
+def annotation_lines(block: Block, ids: Ints, image_ids: Ints, categories: Sequence[int]) -> bytes:
+    """The entries of the annotations of a block, each on a line behind a comma.
 
     Args:
-        block: m annotations, all in columns.
-        ids: m annotation ids.
-        image_ids: (m,) the image of each.
+        block: m annotations in n images, all in columns.
+        ids: (m,) annotation ids.
+        image_ids: (n,) the images' ids.
         categories: Category id by class.
     """
-    if not len(ids):
-        return []
+    category = [b',"category_id":%d,"bbox":[' % each for each in categories]
     boxes, rings = np.ascontiguousarray(block.boxes), block.rings
-    category = [b"%d" % each for each in categories]
-    fields: list[Sequence[object]] = [
-        ids,
-        image_ids.tolist(),
+    fields: list[bytes | Sequence[bytes]] = [
+        b',\n{"id":', _split(ids),
+        b',"image_id":', _split(np.repeat(image_ids, block.counts)),
         [category[each] for each in block.classes.tolist()],
         _numbers(boxes).removeprefix(b"[[").removesuffix(b"]]").split(b"],["),
-        _split(boxes[:, 2] * boxes[:, 3] if rings is None else rings.areas),
-    ]
-    form = b'{"id":%d,"image_id":%d,"category_id":%b,"bbox":[%b],"area":%b,"segmentation":[],"iscrowd":0'
-    if rings is not None:
-        form = form.replace(b"[],", b"%b,")
-        fields.append([_numbers(each) for each in _flat_rings(rings)])
-    if block.scores is None:
-        form += b"}"
+        b'],"area":', _split(boxes[:, 2] * boxes[:, 3] if rings is None else rings.areas),
+    ]  # fmt: skip
+    if rings is None:
+        fields.append(b',"segmentation":[],"iscrowd":0')
     else:
-        form += b"%b}"
+        fields += [b',"segmentation":', [_numbers(each) for each in _flat_rings(rings)], b',"iscrowd":0']
+    if block.scores is not None:
         scores = _split(np.where(np.isnan(block.scores), -1.0, block.scores))
         fields.append([b"" if each == b"-1.0" else b',"score":' + each for each in scores])
-    return [form % row for row in zip(*fields, strict=True)]
+    return _interleaved([*fields, b"}"], len(block.classes))
+
+
+def _interleaved(fields: Sequence[bytes | Sequence[bytes]], rows: int) -> bytes:
+    """Row after row, of each field its piece or the one for all rows; several times as fast as formatting."""
+    width = len(fields)
+    pieces = [b""] * (width * rows)
+    for place, field in enumerate(fields):
+        pieces[place::width] = [field] * rows if isinstance(field, bytes) else field
+    return b"".join(pieces)
 
 
 def _numbers(values: object) -> bytes:
     return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _split(values: Floats) -> list[bytes]:
+def _split(values: NDArray[Any]) -> list[bytes]:
     return _numbers(np.ascontiguousarray(values))[1:-1].split(b",")
 
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,13 @@ from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, 
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.formats.yolo_columns import columns, read_lines
 from rcg.annotations.formats.yolo_splits import LISTS, Splits
-from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource, read_labels, seal
+from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource, read_labels
 from rcg.annotations.place import Place
 from rcg.annotations.source import Earlier, Read, Reading
 from rcg.errors import DataError, FormatError
 from rcg.files import explain
 from rcg.geometry import bounds, polygon_area
-from rcg.images import Size, read_heads
+from rcg.images import Size, read_sizes
 from rcg.progress import counted
 from rcg.types import Annotation, Box, Keypoints, LabelSet
 
@@ -42,13 +43,17 @@ def recognise(place: Place) -> str | None:
         if ending in (".yaml", ".yml", ".names", ".data"):
             return f"{place.file.name} is a class file of a YOLO set"
         return None
-    texts = [name for name in place.files.get(".txt", ()) if not _reserved(name)]
-    for name in texts[:200]:
+    for name in islice(_texts(place), 200):
         if _looks_like_label(_first_line(place.root / name)):
             return f"{name} holds lines of a class number and fractions"
+    texts = list(_texts(place))
     if texts and place.has_images and place.pairs(texts).label_of and find_classes(place, None) is not None:
         return f"{len(texts):,} .txt files are called as images are, and there is a class file"
     return _elsewhere(place) if not texts and not place.has_images else None
+
+
+def _texts(place: Place) -> Iterator[str]:
+    return (name for name in place.files.get(".txt", ()) if not _reserved(name))
 
 
 def _elsewhere(place: Place) -> str | None:
@@ -182,15 +187,14 @@ class YoloReader(PerImageReader[str, _Line]):
 
     def block(self, items: Sequence[Item], names: Sequence[str]) -> Read:
         """A run of images with their lines as columns, but for those that need a closer look."""
-        heads = read_heads(self.images, [item.name for item in items])
-        contents, stamps = read_labels(self.root, items)
-        sealed = seal(items, np.hstack([heads.stamps, stamps]))
-        odd = (heads.sizes[:, 0] == 0) | np.array([content is None for content in contents], np.bool_)
         if self.classes.keypoints is not None:
-            return self.exact(items, names, sealed)
+            return self.exact(items, names)
+        sizes = read_sizes(self.images, [item.name for item in items])
+        contents = read_labels(self.root, items)
         lines = read_lines([content or b"" for content in contents])
-        found = columns(lines, heads.sizes, classes=len(names), need_score=self.need_score)
-        return self.assembled(items, found, odd=odd | lines.odd, sizes=heads.sizes, sealed=sealed)
+        odd = (sizes[:, 0] == 0) | lines.odd | np.array([content is None for content in contents], np.bool_)
+        found = columns(lines, sizes, classes=len(names), need_score=self.need_score)
+        return self.assembled(items, found, odd=odd, sizes=sizes)
 
     def content(self, label: str) -> str:
         """The text of a label file, its line ends made one kind."""
