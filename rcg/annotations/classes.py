@@ -118,6 +118,8 @@ def read_classes(path: str | Path, *, optional: bool = False) -> ClassFile | Non
         found = _from_json(path, text)
     elif ending == ".data":
         found = _from_obj_data(path, text)
+    elif ending == ".xml":
+        found = _from_config(path, text)
     else:
         names = [line.strip() for line in text.splitlines()]
         while names and not names[-1]:
@@ -218,6 +220,26 @@ def _from_json(path: Path, text: str) -> ClassFile | None:
     if all(isinstance(each.get("id"), int) for each in categories):
         categories = sorted(categories, key=lambda each: each["id"])
     return ClassFile(names=tuple(str(each["name"]) for each in categories), origin=str(path))
+
+
+def _from_config(path: Path, text: str) -> ClassFile | None:
+    """The labels of Label Studio's labelling configuration, in its order."""
+    from xml.etree.ElementTree import ParseError
+
+    import defusedxml.ElementTree
+    from defusedxml import DefusedXmlException
+
+    if "<View" not in text:
+        return None
+    try:
+        root = defusedxml.ElementTree.fromstring(text)
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        fix = "copy the code of the labelling interface again"
+        raise FormatError(f"this is no labelling configuration: {error}", where=path, fix=fix) from error
+    tags = [each for each in root.iter() if str(each.tag).endswith("Labels") and str(each.tag) != "KeyPointLabels"]
+    names = [label.get("alias") or label.get("value") or "" for each in tags for label in each.findall("Label")]
+    kept = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+    return ClassFile(names=kept, origin=str(path)) if kept else None
 
 
 def _from_obj_data(path: Path, text: str) -> ClassFile | None:

@@ -146,6 +146,10 @@ class JsonFile:
         """
         return orjson.loads(self._data[begin:end])
 
+    def find(self, text: str, begin: int, end: int) -> int:
+        """Where a text stands in a part of the file, -1 if it does not."""
+        return self._data.find(text.encode("utf-8", errors="replace"), begin, end)
+
     def text(self, begin: int, end: int) -> str:
         """One element as it stands, cut at 200 characters, on one line."""
         raw = self._data[begin : min(end, begin + 2000)].decode("utf-8", errors="replace")

@@ -100,9 +100,9 @@ def open_source(place: Place, reading: Reading) -> CocoSource:
     if reading.classes is not None and not results:
         notes.say("a COCO file names its own classes, so the class file was not used")
     labels, names = _categories(index, notes)
-    if reading.trusted:
-        images, folders = place.images if place.images_named else files[0].parent, [None] * len(files)
-    else:
+    folders: list[Path | None] = [None] * len(files)
+    images = place.images if place.images_named else files[0].parent
+    if not reading.trusted:
         images, folders = find_images(place, files, _first_names(index, len(files)))
     return CocoSource(
         reason=reading.reason,
