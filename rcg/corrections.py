@@ -225,8 +225,8 @@ def decode_annotation(record: Mapping[str, Any] | None) -> Annotation | None:
         rle = Rle(rle["height"], rle["width"], counts if isinstance(counts, str) else tuple(counts))
     return Annotation(
         label=record["label"],
-        box=Box(*record["bbox"]),
-        polygons=tuple(Polygon(tuple((x, y) for x, y in ring)) for ring in record["polygons"]),
+        box=Box(*map(float, record["bbox"])),  # as labels are read, so that equal ones are written alike
+        polygons=tuple(Polygon(tuple((float(x), float(y)) for x, y in ring)) for ring in record["polygons"]),
         rle=rle,
         keypoints=None if keypoints is None else Keypoints(tuple((x, y, v) for x, y, v in keypoints)),
         score=record["score"],

@@ -1,57 +1,107 @@
-"""Fingerprints of a dataset: whether what a training sees is still the same."""
+"""Fingerprints of a dataset's images: whether their bytes are still the same, without reading them each time."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import orjson
-import xxhash
 
-from rcg.datasets import Dataset
 from rcg.errors import DataError
-from rcg.files import fingerprint, write_bytes
+from rcg.files import explain, fingerprint, stamp_of, write_bytes
+from rcg.progress import Report, silent, tracked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rcg.datasets import Dataset
 
 
-def dataset_fingerprint(dataset: Dataset) -> str:
-    """A hash of all that a training sees: images, labels, corrections, classes and splits.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprints:
+    """The hash of every image.
 
-    Raises:
-        DataError: If images are missing.
+    Attributes:
+        of: 32 hexadecimal digits by file name; of a missing image the last that was known, or nothing.
+        missing: Images whose file is gone, such as originals of links that were moved.
+        folder: Where they were looked for.
     """
-    digest = xxhash.xxh3_128()
-    for record in dataset.records():
-        digest.update(repr(replace(record, image_id=None)).encode())
-    for name, mark in sorted(image_fingerprints(dataset).items()):
-        digest.update(f"{name}\0{mark}\0".encode())
-    splits = dataset.splits()
-    digest.update(repr((dataset.labels, sorted(splits.cards.items()), sorted(splits.assigned.items()))).encode())
-    return digest.hexdigest()
+
+    of: Mapping[str, str]
+    missing: tuple[str, ...]
+    folder: Path
+
+    def check(self) -> None:
+        """Refuse a set with holes.
+
+        Raises:
+            DataError: If images are missing.
+        """
+        if self.missing:
+            what = f"{len(self.missing)} images are missing, such as {self.missing[0]}"
+            fix = "put the originals back where they were, or add the folder that holds them again"
+            raise DataError(what, where=self.folder, fix=fix)
 
 
-def image_fingerprints(dataset: Dataset) -> dict[str, str]:
+def image_fingerprints(
+    dataset: Dataset, names: Iterable[str] | None = None, *, report: Report = silent
+) -> Fingerprints:
     """The hash of every image; files whose size and time did not change are not read again.
 
+    Args:
+        dataset: The dataset.
+        names: Images below `dataset.images`; those of the ground truth by default.
+        report: Counts the images that are read.
+
     Raises:
-        DataError: If images are missing, such as originals of links that were moved.
+        RcgError: If an image may not be read.
     """
     store = dataset.cache / "fingerprints.json"
-    known = orjson.loads(store.read_bytes()) if store.exists() else {}
-    marks, missing, changed = {}, [], False
-    for record in dataset.records(corrected=False):
-        path = dataset.images / record.file_name
+    known = _known(store)
+    marks: dict[str, str] = {}
+    missing: list[str] = []
+    changed: dict[str, tuple[int, int]] = {}
+    for name in (record.file_name for record in dataset.heads()) if names is None else names:
+        stamp = stamp_of(f"{dataset.images}/{name}")
+        entry = known.get(name)
+        if stamp is None:
+            missing.append(name)
+            marks[name] = "" if entry is None else entry[2]
+        elif entry is None or entry[0] != stamp[0] or entry[1] != stamp[1]:
+            changed[name] = stamp[:2]
+        else:
+            marks[name] = entry[2]
+    for name, mark in _read(dataset.images, list(changed), report):
+        marks[name] = mark
+        known[name] = [*changed[name], mark]
+    if changed:
+        write_bytes(store, orjson.dumps(known))
+    return Fingerprints(of=marks, missing=tuple(missing), folder=dataset.images)
+
+
+def _known(store: Path) -> dict[str, list[Any]]:
+    """Size, time and hash by file name, as they were stored; nothing where the cache is damaged."""
+    try:
+        found = orjson.loads(store.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    sound = isinstance(found, dict) and all(isinstance(each, list) and len(each) == 3 for each in found.values())
+    return found if sound else {}
+
+
+def _read(folder: Path, names: list[str], report: Report) -> Iterable[tuple[str, str]]:
+    """The hashes of files, read in threads: a disk gives more when it is asked for several at once."""
+
+    def mark(name: str) -> tuple[str, str]:
+        path = f"{folder}/{name}"
         try:
-            stat = path.stat()
-        except FileNotFoundError:
-            missing.append(record.file_name)
-            continue
-        entry = known.get(record.file_name)
-        if entry is None or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
-            entry, changed = [stat.st_size, stat.st_mtime_ns, fingerprint(path)], True
-        marks[record.file_name] = entry
-    if missing:
-        what = f"{len(missing)} images are missing, such as {missing[0]}"
-        fix = "put the originals back where they were, or add the folder that holds them again"
-        raise DataError(what, where=dataset.images, fix=fix)
-    if changed or len(known) != len(marks):
-        write_bytes(store, orjson.dumps(marks))
-    return {name: entry[2] for name, entry in marks.items()}
+            return name, fingerprint(path)
+        except OSError as error:
+            raise explain(error, path) from error
+
+    with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
+        found = pool.map(mark, names)
+        yield from tracked(found, task="reading images", total=len(names), report=report) if names else ()
