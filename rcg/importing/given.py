@@ -133,7 +133,7 @@ class Ready:
         images: The folder of images.
         labels: The label file or folder.
         original: Where an image really is, by the path it is read at.
-        shown: What a path is called in front of the reader.
+        known_as: What an image is remembered as, by where it really is.
         move: Whether the images may be taken over instead of copied.
         missing: What a list names and is not there.
         notes: What is worth telling.
@@ -142,6 +142,7 @@ class Ready:
     images: Path | None
     labels: Path | None
     original: Callable[[Path], Path] = lambda path: path
+    known_as: Callable[[Path], Path] = lambda path: path
     move: bool = False
     missing: tuple[BadLine, ...] = ()
     notes: Notes = field(default_factory=Notes)
@@ -195,7 +196,7 @@ def _made_ready(call: Call, work: Path, report: Report) -> Ready:
         raise ConfigError("there is no such folder", where=images, fix="name the folder that holds the images")
     if is_archive(images):
         folder = _unpacked(images, work / "images", notes, report)
-        return Ready(images=folder, labels=labels, notes=notes, move=True, original=_inside(images, folder))
+        return Ready(images=folder, labels=labels, notes=notes, move=True, known_as=_inside(images, folder))
     if is_image_name(images.name):
         return _laid_out((images,), labels, work / "list", call.how, notes)
     if images.suffix.lower() == ".txt":

@@ -21,7 +21,7 @@ from rcg.errors import Cancelled, DataError, FormatError, MissingExtra
 from rcg.files import Stamp, fingerprint, stamp_of
 from rcg.images import max_pixels
 from rcg.importing.entering import Entries, enter
-from rcg.importing.given import Call, Ready, printable
+from rcg.importing.given import WORK, Call, Ready, printable
 from rcg.importing.index import NO_STAMP, AddedIndex, Known, Reading
 from rcg.importing.placing import Placed, Placer
 from rcg.importing.result import Added, Sums, write_quarantine
@@ -167,13 +167,16 @@ class Import:
     def _original(self, name: str) -> Path:
         return self._given.original(self._source.images / name)
 
+    def _known_as(self, path: Path) -> str:
+        return str(self._given.known_as(path))
+
     def _passed_over(
         self, path: Path, label: str | None, stamps: tuple[Stamp | None, Stamp | None], split: str | None
     ) -> bool:
         """Whether an image and its labels are as they were when they were added, so that neither is opened."""
         if not self._truth:  # predictions are replaced as a whole
             return False
-        known, reading = self._index.look(str(path))
+        known, reading = self._index.look(self._known_as(path))
         if known is None or reading is None or stamps[0] != known.stamp or not self._still_there(known):
             return False
         if (reading.label, reading.stamp, reading.split) != (label, stamps[1], split):
@@ -210,7 +213,7 @@ class Import:
         if placed is None:
             return
         known = Known(stamp or NO_STAMP, placed.kept, placed.size, record.width, record.height, _place_of(placed))
-        self._index.remember(str(path), known)
+        self._index.remember(self._known_as(path), known)
         split = record.split or split_of_path(record.file_name)
         record = replace(record, file_name=placed.kept, image_id=None, split=split)
         if self._map is not None:
@@ -219,7 +222,7 @@ class Import:
         if reading is not None and self._truth:
             label, label_stamp, said = reading
             done = Reading(label, label_stamp, said, record.labelled, len(record.annotations))
-            self._index.remember_reading(str(path), placed.kept, done)
+            self._index.remember_reading(self._known_as(path), placed.kept, done)
         self._sums.add(record)
         self._sums.places += placed.had_place
         self._sums.left += placed.place
@@ -236,9 +239,10 @@ class Import:
         """Where the image is in the dataset now; None where it cannot be brought there, which is put down as bad."""
         inside, name = self._dataset.images, record.file_name
         try:
-            if path.is_relative_to(inside) and stamp is not None:
+            own = path.is_relative_to(inside) and not path.is_relative_to(inside / WORK)
+            if own and stamp is not None:
                 return Placed(path.relative_to(inside).as_posix(), stamp[0], place=False, had_place=False, new=False)
-            known, _ = self._index.look(str(path))
+            known, _ = self._index.look(self._known_as(path))
             if known is not None and stamp == known.stamp and self._still_there(known):
                 return Placed(known.kept, known.kept_size, known.place == 1, known.place > 0, new=False)
             return placer.put(path, name)
