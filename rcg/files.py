@@ -426,9 +426,9 @@ class Lock:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             handle, beside = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-            with os.fdopen(handle, "wb") as out:
-                out.write(orjson.dumps(mine))
             try:
+                with os.fdopen(handle, "wb") as out:
+                    out.write(orjson.dumps(mine))
                 self._claim(beside)
             finally:
                 Path(beside).unlink(missing_ok=True)

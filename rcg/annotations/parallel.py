@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import os
 import platform
 import signal
 import threading
@@ -13,7 +15,12 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
+import psutil
+
 from rcg.errors import ConfigError, DataError
+from rcg.files import same_process
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,7 +47,10 @@ def ordered_map(function: Callable[[Item], Result], items: Sequence[Item], *, jo
     if jobs == 1 or len(items) <= 1:
         yield from map(function, items)
         return
-    pool = ProcessPoolExecutor(jobs, mp_context=_context(), initializer=_leave_ctrl_c_to_the_parent)
+    me = psutil.Process()
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=_context(), initializer=_follow_the_parent, initargs=(me.pid, me.create_time())
+    )
     try:
         waiting: deque[Future[Result]] = deque()
         coming = iter(items)
@@ -56,8 +66,13 @@ def ordered_map(function: Callable[[Item], Result], items: Sequence[Item], *, jo
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
+def _follow_the_parent(parent: int, started: float) -> None:
+    """Leave Ctrl-C to the parent, and end when it ends: a killed one would leave its workers waiting for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if platform.system() == "Linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if not same_process(parent, started):
+        os._exit(1)
 
 
 def _context() -> multiprocessing.context.BaseContext:

@@ -93,6 +93,7 @@ class Workplace:
             self.folder.mkdir(parents=True)
             self._log.write_bytes(orjson.dumps({"form": FORM, "key": self._key}) + b"\n")
         except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
             raise explain(error, self._target) from error
 
     def marks(self, source: AnnotationSource) -> list[Mark]:
