@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import orjson
+
 from rcg import corrections as log
 from rcg import journal
 from rcg.annotations import CocoWriter
@@ -18,7 +20,7 @@ from rcg.corrections import Correction
 from rcg.dataset_writer import DatasetWriter
 from rcg.datasets import Dataset
 from rcg.errors import DataError
-from rcg.files import Stamp, stamp_of
+from rcg.files import Stamp, stamp_of, write_json
 from rcg.fingerprints import Fingerprints, image_fingerprints
 from rcg.progress import Report, Tick, counted, silent, tracked
 from rcg.types import LabelSet
@@ -27,6 +29,7 @@ from rcg.version_store import Stored, Version, VersionStore
 
 _SHOWN = 5
 _FILES = ("corrections.jsonl", "splits.json", "dataset.toml")
+_SEEN = "version.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +97,9 @@ def current_version(dataset: Dataset, *, report: Report = silent) -> Version:
     """
     found = _remembered(dataset)
     if found is None:
+        stamps = _stamps(dataset)
         found = read_content(dataset, report=report)
-        _remember(dataset, *found)
+        dataset.memory["version"] = stamps, found
     content, marks = found
     marks.check()
     return _known(dataset, content) or _unstored(content)
@@ -123,29 +127,41 @@ def store_version(dataset: Dataset, note: str, *, complete: bool = False, report
     Args:
         dataset: The dataset.
         note: What led to it, such as "20 images added".
-        complete: Whether missing images are an error; else they keep the hash that was last known.
+        complete: Whether the images are looked at too, and missing ones are an error. Else images that are missing, or
+            that somebody replaced while the labels stayed, count as they were.
         report: Counts the images.
 
     Raises:
         DataError: If images are missing and `complete` is asked for.
         RcgError: If the disk is full; what was stored before is untouched.
     """
+    if not complete and (seen := _seen(dataset)) is not None:
+        return seen
     if (found := _remembered(dataset)) is not None:
         content, marks = found
         known = _known(dataset, content)
         if known is not None and not (complete and marks.missing):
             return known
+    stamps = _stamps(dataset)  # before the reading: what changes meanwhile is not taken for read
     with VersionStore(dataset.path).writing() as out:
         content, marks = read_content(dataset, take=out.take, again=out.again, report=report)
         if complete:
             marks.check()
         made = out.finish(content, note)
-    _remember(dataset, content, marks)
+    dataset.memory["version"] = stamps, (content, marks)
+    write_json(dataset.cache / _SEEN, {"stamps": stamps, "id": content.id})  # tells other processes
     return made
 
 
-def _remember(dataset: Dataset, content: Content, marks: Fingerprints) -> None:
-    dataset.memory["version"] = _stamps(dataset), (content, marks)
+def _seen(dataset: Dataset) -> Version | None:
+    """The stored version that the labels still are, by the stamps of their files alone."""
+    file = dataset.cache / _SEEN
+    try:
+        seen = orjson.loads(file.read_bytes())
+        same = [None if each is None else tuple(each) for each in seen["stamps"]] == list(_stamps(dataset))
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return next((each for each in list_versions(dataset) if each.id == seen["id"]), None) if same else None
 
 
 def _remembered(dataset: Dataset) -> tuple[Content, Fingerprints] | None:

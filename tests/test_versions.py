@@ -16,6 +16,7 @@ from rcg.images import write_image
 from rcg.types import Annotation, Box, ImageRecord, Keypoints, Polygon, Rle
 from rcg.versions import diff_versions, store_version
 from rcg.workspace import Workspace
+from tests.test_workspace import yolo_folder
 
 NAMES = [f"card_{n:02d}.png" for n in range(20)]
 RING = Polygon(((2.0, 2.0), (30.0, 2.0), (30.0, 20.0)))
@@ -351,6 +352,23 @@ def test_a_full_disk_leaves_the_stored_versions_whole(small_disk):
     assert (cards.path / "versions" / "labels.gz").stat().st_size == with_store
     assert store_version(cards, "fits").stored
     assert cards.restore(first.id).id == first.id
+
+
+def test_adding_stores_what_it_brought_and_what_was_corrected_before(tmp_path):
+    cards = Workspace(tmp_path / "ws").create("cards", type="custom")
+    cards.add(yolo_folder(tmp_path / "first", 6))
+    cards.correct("card_001.jpg", before=None, after=label("card"), source="test")
+    cards.add(yolo_folder(tmp_path / "second", 3, start=10))
+    again = cards.add(tmp_path / "second")
+    assert again.new == 0
+    notes = [each.note for each in cards.versions()]
+    assert notes == [
+        f"6 images added from {tmp_path / 'first'}",
+        f"before adding {tmp_path / 'second'}",
+        f"3 images added from {tmp_path / 'second'}",
+    ]
+    assert cards.version().id == cards.versions()[-1].id
+    assert diff_versions(cards, cards.versions()[0].id).added == tuple(f"card_{n:03d}.jpg" for n in (10, 11, 12))
 
 
 def test_labels_changed_by_hand_are_a_version_too(cards):
