@@ -57,7 +57,9 @@ def test_a_dataset_is_made_by_the_model_alone(place, yolo):
     assert job.result["images"] == 10
     assert model.dataset == "Attic-Cards"
     assert model.about.coverage.images == 10
-    assert model.about.pictures.count("<img") == 8
+    model.tab = "images"
+    model.open_tab()
+    assert "".join(model.images.pages.shown).count("<img") == 10
     assert model.message.kind in ("done", "warning")
     assert yolo.exists()
 
@@ -72,7 +74,8 @@ def test_a_dataset_is_made_by_clicks(place, yolo):
     panel.controls["add"].click()
     panel.model.jobs.wait(60)
     assert "10" in panel.controls["about"].value
-    assert "Samples" in panel.controls["about"].value
+    panel.open("images")
+    assert panel.controls["images"].value.count("<img") == 10
     images = list((place / "datasets" / "Attic-Cards" / "images").rglob("*.jpg"))
     assert images
     assert all(each.is_symlink() for each in images)
@@ -169,11 +172,13 @@ def test_bad_lines_stand_in_the_panel_with_file_line_and_reason(place, yolo, tmp
     panel.controls["path"].value = str(copy)
     panel.controls["add"].click()
     panel.model.jobs.wait(60)
-    shown = panel.controls["about"].value
-    assert "Left out: 1 lines" in shown
+    assert "left out" in panel.shown_message
+    panel.open("left_out")
+    shown = panel.controls["left_out"].value
     assert label.name in shown
     assert f"<td class=rcg-number>{count}</td>" in shown
-    assert "left out" in panel.shown_message
+    assert "<code>0 0.5 0.5 nonsense 0.1</code>" in shown
+    assert "write: class x y width height" in shown, "how to mend it"
 
 
 def test_a_second_writer_is_told_who_writes(filled, yolo):

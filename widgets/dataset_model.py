@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any as Anything
 
+import numpy as np
 import traitlets
 from traitlets import Any, Bool, Instance, Tuple, Unicode
 
-from rcg.dataset_types import BOX, DATASET_TYPES, POLYGON
 from rcg.datasets import GROUND_TRUTH, PREDICTIONS, Coverage, Dataset
 from rcg.errors import ConfigError, DataError, RcgError
-from rcg.files import exists, read_jsonl
-from rcg.importing import recognise
+from rcg.files import exists
+from rcg.importing import Recognised, recognise
+from rcg.importing.archives import is_archive
 from rcg.jobs import Job
 from rcg.readiness import Readiness, validate
-from rcg.types import ImageRecord
+from rcg.types import BadLine
 from rcg.workspace import Workspace
 from widgets.base import Message, PanelModel
+from widgets.class_rows import ClassRows
 from widgets.code import Code, code_of
+from widgets.images_model import ImagesModel
 from widgets.job_model import JobModel
-from widgets.pictures import figure_html, gallery_html
+from widgets.proposing import clean, proposed_name, proposed_type
+from widgets.quarantine_model import QuarantineModel
+from widgets.sections import Section
 
-_COMMON = {"images", "labels", "train", "dataset", "data", "yolo", "coco", "voc", "annotations", "export"}
-_SAMPLES = 8
 _LONGEST_PATH, _LONGEST_NAME = 4096, 255  # characters, those of Linux
-_QUARANTINE = 50
+_COUNTED = 20_000  # images whose annotations are counted before they are added: a second or so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Seen:
     """What stands in a folder, before anything is copied.
 
     Attributes:
-        format: "yolo", "coco", "voc", or "images" where there are no labels.
+        format: The format's name, "images" where there are no labels, or "archive" until it is unpacked.
         reason: Why it was taken for that.
         images: Images in all.
         classes: The class names, in their order.
@@ -59,9 +61,7 @@ class About:
         coverage: Its counts.
         readiness: Whether it can be trained on.
         sources: Where its images and labels came from.
-        quarantine: The newest lines that were left out: file, line, reason.
-        quarantined: How many lines were left out in all.
-        pictures: Sample images with their labels, as HTML.
+        unfinished: The commands that go on with imports that were stopped.
     """
 
     name: str
@@ -70,17 +70,16 @@ class About:
     coverage: Coverage
     readiness: Readiness
     sources: tuple[dict[str, Anything], ...]
-    quarantine: tuple[tuple[str, str, str], ...]
-    quarantined: int
-    pictures: str
+    unfinished: tuple[str, ...]
 
 
 class DatasetModel(PanelModel):
     """Adding a folder to the workspace, and looking at its datasets."""
 
     path = Unicode("").tag(
-        label="Folder or file", placeholder="/path/to/folder with images and labels",
-        tip="A folder with images (and labels), or a label file; it is only read",
+        label="Path", placeholder="/path/to/folder with images and labels",
+        tip="A folder with images (and labels), a .zip or .tar of one, a .txt that lists images, or a label file; "
+        "it is only read",
     )  # fmt: skip
     labels = Unicode("").tag(
         label="Labels elsewhere", placeholder="only if the labels are not in the folder above",
@@ -100,16 +99,25 @@ class DatasetModel(PanelModel):
         label="Predictions' name", tip="Several sets can stand side by side", placeholder="model-a"
     )
     link = Bool(False).tag(label="Link the images instead of copying them", tip="The originals must then stay in place")
+    remove_gps = Bool(False).tag(
+        label="Take out where photos were taken", tip="GPS positions go from the copies; the originals keep theirs"
+    )
     seen = Instance(Seen, allow_none=True)
     unseen = Instance(Message, allow_none=True)
     names = Tuple().tag(label="Dataset")
     dataset = Unicode("").tag(label="Dataset", tip="The dataset to look at")
     about = Instance(About, allow_none=True)
+    tab = Unicode("overview")  # the part of the page that is looked at
     chosen = Any(None, allow_none=True)  # called with the name of the dataset that is to be trained on
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         super().__init__(workspace)
         self._proposed, self._proposed_kind = "", "custom"
+        self._looking = threading.RLock()
+        self.mapping = ClassRows()
+        self.quarantine = QuarantineModel(self.workspace)
+        self.images = ImagesModel(self.workspace)
+        self.sections: dict[str, Section] = {"images": self.images, "left_out": self.quarantine}
         self.jobs = JobModel(self.workspace, kinds=("dataset",), ended=self.ended)
         self.jobs.attach_latest()
         self.attempt(self.refresh)
@@ -121,15 +129,12 @@ class DatasetModel(PanelModel):
     def recognise(self) -> None:
         """Say what stands at the path, and propose a name and a type for it; nothing is copied or written."""
         self.seen, self.unseen = None, None
+        self.mapping.fill(())
         if not self.path.strip():
             return
         try:
             found = self._found()
-            classes = getattr(found, "labels", None)
-            seen = Seen(
-                format=found.format, reason=found.reason, images=found.total,
-                classes=() if classes is None else tuple(classes.names),
-            )  # fmt: skip
+            seen = Seen(format=found.format, reason=found.reason, images=found.total, classes=found.labels.names)
         except RcgError as error:
             self.unseen = Message.of(error, trace="")
             if self.name == self._proposed:
@@ -137,11 +142,28 @@ class DatasetModel(PanelModel):
             return
         self._propose(seen)
         self.seen = seen
+        self.mapping.fill(seen.classes)
+        if seen.classes and seen.images <= _COUNTED and not isinstance(found, Recognised):
+            self._count(found)
+
+    def _count(self, found: Anything) -> None:
+        """Count the annotations of each class, for the table of classes."""
+        bad: list[BadLine] = []
+        counts = np.zeros(len(found.labels.names), np.int64)
+        odd: list[str] = []
+        try:
+            for block in found.blocks(bad.append):
+                counts += np.bincount(block.classes, minlength=len(counts))
+                odd += [each.label for record in block.records.values() for each in record.annotations]
+        except RcgError:  # what refuses the source as a whole is told when it is added
+            return
+        known = dict(zip(found.labels.names, counts.tolist(), strict=True))
+        self.mapping.fill(tuple(known), {name: count + odd.count(name) for name, count in known.items()})
 
     def _places(self) -> tuple[Path | None, Path | None]:
         """The folder of images and the place of labels that the two fields mean."""
-        given = Path(_clean(self.path)).expanduser().absolute()
-        labels = Path(_clean(self.labels)).expanduser().absolute() if self.labels.strip() else None
+        given = Path(clean(self.path)).expanduser().absolute()
+        labels = Path(clean(self.labels)).expanduser().absolute() if self.labels.strip() else None
         if len(str(given)) > _LONGEST_PATH or any(len(part) > _LONGEST_NAME for part in given.parts):
             fix = "paste the path of a folder or a file"
             raise DataError("this is too long to be a path", where=f"{str(given)[:100]} …", fix=fix)
@@ -149,13 +171,13 @@ class DatasetModel(PanelModel):
             parent = next(each for each in given.parents if exists(each))
             fix = f"check the spelling; {parent} exists"
             raise DataError("there is no such folder or file", where=given, fix=fix)
-        if self.stage == PREDICTIONS and labels is None:
-            return None, given
-        return (None, given) if given.is_file() else (given, labels)
+        if labels is not None or given.is_dir() or is_archive(given) or given.suffix.lower() == ".txt":
+            return (None, given) if self.stage == PREDICTIONS and labels is None else (given, labels)
+        return None, given
 
     def _found(self) -> Anything:
         images, labels = self._places()
-        classes = _clean(self.classes) or None
+        classes = clean(self.classes) or None
         return recognise(images, labels, format=self.format, classes=classes, stage=self.stage)
 
     def _propose(self, seen: Seen) -> None:
@@ -165,7 +187,7 @@ class DatasetModel(PanelModel):
             self.kind = self._proposed_kind = proposed_type(seen.classes)
 
     def _free_name(self) -> str:
-        stem = proposed_name(Path(_clean(self.path)))
+        stem = proposed_name(Path(clean(self.path)))
         known = {each.name: each for each in self.workspace.datasets()}
         if self.stage == PREDICTIONS:
             return self.dataset or stem
@@ -194,8 +216,10 @@ class DatasetModel(PanelModel):
             added += ["--stage", "predictions"]
             added += ["--name", self.predictions] if self.predictions.strip() else []
         added += [] if self.format == "auto" else ["--from", self.format]
-        added += ["--classes", str(Path(_clean(self.classes)).expanduser().absolute())] if self.classes.strip() else []
+        added += ["--classes", str(Path(clean(self.classes)).expanduser().absolute())] if self.classes.strip() else []
+        added += [part for text in self.mapping.texts() for part in ("--map", text)]
         added += ["--link"] if self.link else []
+        added += ["--remove-gps"] if self.remove_gps else []
         created = () if self.exists else (("dataset", "create", self.name, "--type", self.kind),)
         return (*created, tuple(added))
 
@@ -215,7 +239,7 @@ class DatasetModel(PanelModel):
             self._found()
         made = self.workspace.create(self.name, type=self.kind) if created else None
         try:
-            title = f"adding {Path(_clean(self.path)).name} to {self.name}"
+            title = f"adding {Path(clean(self.path)).name} to {self.name}"
             job = self.jobs.start(added, title=title, before=created)
         except BaseException:
             if made is not None:
@@ -240,8 +264,18 @@ class DatasetModel(PanelModel):
             self.dataset = self.names[0] if self.names else ""
 
     def look(self) -> None:
-        """Read what the chosen dataset holds."""
-        self.about = about(self.workspace.dataset(self.dataset)) if self.dataset else None
+        """Read what the chosen dataset holds, and the part of the page that is open."""
+        name = self.dataset
+        found = about(self.workspace.dataset(name)) if name else None
+        with self._looking:
+            if name == self.dataset:  # else a newer look is under way
+                self.about = found
+        self.open_tab()
+
+    def open_tab(self) -> None:
+        """Read the part of the page that is open."""
+        if (section := self.sections.get(self.tab)) is not None:
+            section.open(self.dataset)
 
     def poll(self) -> None:
         """Look at the job."""
@@ -251,31 +285,6 @@ class DatasetModel(PanelModel):
         """Hand the chosen dataset to whoever trains on it."""
         if self.chosen is not None and self.dataset:
             self.chosen(self.dataset)
-
-
-def _clean(path: str) -> str:
-    """A path as people paste it: quoted, with blanks around it, or as a file URL."""
-    return path.strip().strip("'\"").removeprefix("file://")
-
-
-def proposed_name(path: Path) -> str:
-    """A dataset's name from a path: the nearest folder whose name says something.
-
-    Example:
-        >>> proposed_name(Path("/scans/Vintage Cards (2026)/images"))
-        'Vintage-Cards-2026'
-    """
-    parts = [path.stem if path.suffix else path.name, *(parent.name for parent in path.parents)]
-    word = next((each for each in parts if each and each.lower() not in _COMMON), "dataset")
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", word).strip("-._") or "dataset"
-
-
-def proposed_type(classes: Sequence[str]) -> str:
-    """The dataset type whose schema holds all these classes, the smallest first; else "custom"."""
-    telling = set(classes) - {"card"}  # every photo shows a card: that alone says nothing
-    fitting = [each for each in DATASET_TYPES.values() if telling and set(classes) <= set(each.labels)]
-    drawn = [each for each in fitting if each.geometry & {BOX, POLYGON}]
-    return min(drawn, key=lambda each: len(each.labels)).name if drawn else "custom"
 
 
 def _remove_empty(dataset: Dataset) -> None:
@@ -299,11 +308,7 @@ def _told(job: Job) -> Message:
 
 
 def about(dataset: Dataset) -> About:
-    """Everything that the panel shows of a dataset."""
-    bad = [
-        (str(line["file"]), "" if line["line"] is None else str(line["line"]), str(line["reason"]))
-        for line in read_jsonl(dataset.path / "quarantine.jsonl")
-    ]
+    """Everything that the overview shows of a dataset."""
     return About(
         name=dataset.name,
         type_title=dataset.type.title,
@@ -311,14 +316,5 @@ def about(dataset: Dataset) -> About:
         coverage=dataset.coverage(),
         readiness=validate(dataset),
         sources=tuple(dataset.config()["sources"]),
-        quarantine=tuple(bad[-_QUARANTINE:]),
-        quarantined=len(bad),
-        pictures=_pictures(dataset),
+        unfinished=dataset.unfinished(),
     )
-
-
-def _pictures(dataset: Dataset) -> str:
-    records = dataset.records()
-    shown = [record for record in records if record.annotations] or list(records)
-    chosen: list[ImageRecord] = shown[:: max(1, len(shown) // _SAMPLES)][:_SAMPLES]
-    return gallery_html(figure_html(dataset.images / each.file_name, each, longest=260) for each in chosen)

@@ -56,6 +56,14 @@ STYLE = """<style>
 .rcg-pictures figure { margin: 0; max-width: 100%; width: min-content; }
 .rcg-pictures img { display: block; border-radius: 4px; }
 .rcg-pictures figcaption { font-size: 11px; color: var(--rcg-muted); overflow-wrap: anywhere; }
+.rcg-panel table.rcg-table code { font-size: 11px; overflow-wrap: anywhere; background: none; color: inherit; }
+.rcg-class, .rcg-class-head { display: flex; justify-content: space-between; gap: 8px; }
+.rcg-class span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.rcg-class span:last-child { color: var(--rcg-muted); font-variant-numeric: tabular-nums; }
+.rcg-class-head { display: grid; grid-template-columns: 34px 70px 80px 1fr; font-size: 11px; color: var(--rcg-muted); }
+.rcg-panel .rcg-tabs > .jupyter-widget-tab-contents, .rcg-panel .rcg-tabs > .widget-tab-contents { padding: 10px 2px 0;
+  border: none; }
+.rcg-panel .rcg-where { color: var(--rcg-muted); overflow-wrap: anywhere; font-size: 12px; }
 .rcg-legend { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 11px; margin-left: 52px; }
 .rcg-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 8px; }
 .rcg-help { color: var(--rcg-muted); font-size: 12px; margin: 0 0 4px 124px; }

@@ -1,0 +1,116 @@
+"""The view of adding: a path, what was recognised, what becomes of the classes, and the button."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import ipywidgets as w
+
+from rcg.annotations import FORMATS
+from rcg.dataset_types import DATASET_TYPES
+from rcg.datasets import GROUND_TRUTH, PREDICTIONS
+from rcg.errors import RcgError
+from rcg.progress import counted
+from widgets.base import Message
+from widgets.chooser import Chooser
+from widgets.class_table import ClassTable
+from widgets.dataset_model import DatasetModel, Seen
+from widgets.jobbar import code_html
+from widgets.kit import beside, card, control, html_of, message_html
+from widgets.panel import Panel
+
+_FIELDS = (
+    "name", "names", "stage", "path", "labels", "kind", "link", "remove_gps", "predictions", "format", "classes",
+)  # fmt: skip
+_READ = ("path", "labels", "stage", "format", "classes")
+_STAGES = [("made by hand (ground truth)", GROUND_TRUTH), ("predictions", PREDICTIONS)]
+
+
+def adding_view(panel: Panel, model: DatasetModel) -> w.Widget:
+    """The card that adds images and labels."""
+    fields = _fields(panel, model)
+    seen, classes = w.HTML(), ClassTable(model.mapping)
+    purpose = html_of(model, "kind", lambda each: f'<div class="rcg-help">{escape(DATASET_TYPES[each].purpose)}</div>')
+    chooser = Chooser(panel, lambda path: setattr(model, "path", path))
+    browse = w.Button(description="Browse …", tooltip="Choose from the folders of the machine that runs this notebook",
+                      layout=w.Layout(width="auto", margin="2px 0 2px 122px"))  # fmt: skip
+    browse.on_click(lambda _: chooser.open(model.path))
+    add = panel.button(
+        "add", "Create and add", model.add, busy="starting", place="add", style="primary", job=model.jobs,
+        tip="Copy the images in, read the labels",
+    )  # fmt: skip
+    code = w.ToggleButton(description="Copy as code", layout=w.Layout(width="auto"))
+    text = w.HTML()
+    panel.controls.update(seen=seen, code=code, code_text=text, browse=browse)
+    more = w.Accordion([w.VBox([fields[name] for name in ("labels", "format", "classes", "remove_gps")])],
+                       titles=["Where something is not found by itself"])  # fmt: skip
+    mapping = w.Accordion([classes.box], titles=["Classes"])
+
+    def shape(_: object = None) -> None:
+        add.description = f"Add to {model.name}" if model.exists else "Create and add"
+        fields["kind"].disabled = model.exists
+        fields["predictions"].layout.display = "" if model.stage == PREDICTIONS else "none"
+        text.value = _code_html(model) if code.value else ""
+
+    def show_seen(_: object = None) -> None:
+        seen.value = seen_html(model.seen, model.unseen, model.path)
+
+    def show_classes(_: object = None) -> None:
+        changed = len(model.mapping.texts())
+        mapping.layout.display = "" if model.mapping.rows else "none"
+        mapping.titles = [f"Classes: {changed} changed" if changed else "Classes: rename, merge, drop"]
+        shape()
+
+    def typed(_: dict[str, Any]) -> None:
+        seen.value = '<div class="rcg-help">looking …</div>'
+        panel.read(model.recognise, busy="", key="recognise", after_s=0.25)
+
+    model.observe(shape, list(_FIELDS))
+    model.observe(show_seen, ["seen", "unseen", "path"])
+    model.mapping.observe(show_classes, "rows")
+    model.observe(typed, list(_READ))
+    code.observe(shape, "value")
+    panel.controls.update(mapping=mapping)
+    show_classes()
+    show_seen()
+    rows = [fields["path"], browse, chooser.box, seen, mapping, fields["name"], fields["kind"], purpose]
+    rows += [fields["stage"], fields["predictions"], fields["link"], more]
+    rows += [beside(add, code, margin="8px 0 0 122px"), panel.told("add"), text]
+    return card(*rows, title="Add images and labels")
+
+
+def _fields(panel: Panel, model: DatasetModel) -> dict[str, w.Widget]:
+    kinds = [("whatever is found", "auto"), *((each.title, name) for name, each in FORMATS.items())]
+    types = [(each.title, each.name) for each in DATASET_TYPES.values()]
+    made = {name: control(model, name, w.Text) for name in ("path", "labels", "name", "classes", "predictions")}
+    made["kind"] = control(model, "kind", w.Dropdown, options=types)
+    made["stage"] = control(model, "stage", w.Dropdown, options=_STAGES)
+    made["format"] = control(model, "format", w.Dropdown, options=kinds)
+    made |= {name: control(model, name, w.Checkbox, indent=True) for name in ("link", "remove_gps")}
+    panel.controls.update(made)
+    return made
+
+
+def _code_html(model: DatasetModel) -> str:
+    try:
+        return code_html(model.code())
+    except RcgError as error:
+        return message_html(Message.of(error, trace=""))
+
+
+def seen_html(seen: Seen | None, unseen: Message | None, path: str) -> str:
+    """What was recognised, or what is wrong with the path."""
+    if unseen is not None:
+        return f'<div style="margin-left:124px">{message_html(unseen)}</div>'
+    if seen is None:
+        hint = "Type or paste a path, or browse: what stands there is said here, before anything is copied."
+        return f'<div class="rcg-help">{"looking …" if path.strip() else hint}</div>'
+    words = {"images": "Images without labels", "archive": "An archive"}
+    words |= {name: each.title for name, each in FORMATS.items()}
+    head = f"<b class='rcg-good'>{words.get(seen.format, seen.format)}</b> · {counted(seen.images, 'image')}"
+    classes = ""
+    if seen.classes:
+        names = ", ".join(seen.classes[:8]) + (" …" if len(seen.classes) > 8 else "")
+        classes = f" · {counted(len(seen.classes), 'class', 'classes')}: {names}"
+    return f'<div class="rcg-help">{head}{escape(classes)}<br>{escape(seen.reason)}</div>'
