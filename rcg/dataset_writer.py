@@ -80,7 +80,7 @@ class DatasetWriter:
         asked = {splits.cards[name]: split for name, split in (wanted or {}).items() if name in splits.cards}
         cards = {**self.dataset.stored_splits(), **splits.assigned, **asked}
         write_json(self.dataset.path / "splits.json", {"rule": rule, "cards": dict(sorted(cards.items()))})
-        return self.dataset.splits()
+        return self.dataset.splits() if asked else splits
 
 
 def inside(record: ImageRecord) -> tuple[Annotation, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rcg.annotations import CocoWriter
@@ -68,13 +68,6 @@ def _renumbered(part: bytes, known: dict[int, bytes]) -> bytes:
     return known[int(match[1])] + part[match.end() :]
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    new: int
-    changed: bool
-    last: int
-
-
 def enter(out: DatasetWriter, entries: Entries, classes: Iterable[str], *, stage: str, name: str | None) -> int:
     """Merge what waits into the labels of a stage, and its images into the ground truth.
 
@@ -101,16 +94,17 @@ def enter(out: DatasetWriter, entries: Entries, classes: Iterable[str], *, stage
 
 
 def _enter_truth(dataset: Dataset, labels: LabelSet, waiting: Stream, *, keep_old: bool) -> int:
-    file = dataset.labels_file()
+    file, names = dataset.labels_file(), dataset.names()
+    new = sum(lines.file_name not in names for lines in waiting())
+    last = max((record.image_id or 0 for record in dataset.heads()), default=0)
     for there in (_own(file, labels), _read(dataset, labels)):
         try:
-            found = _count(_merged(there(), waiting(), keep_old=keep_old))
-            if found.changed:
+            if new or _differ(_merged(there(), waiting(), keep_old=keep_old)):
                 with CocoWriter(file, labels) as out:
-                    _write(out, _merged(there(), waiting(), keep_old=keep_old), found.last)
+                    _write(out, _merged(there(), waiting(), keep_old=keep_old), last)
         except NotOwn:
             continue
-        return found.new
+        return new
     raise AssertionError("records can always be merged")
 
 
@@ -166,14 +160,9 @@ def _bare(lines: Lines) -> Lines:
     return replace(CocoWriter("entry", LabelSet(())).render(record), file_name=lines.file_name)
 
 
-def _count(merged: Iterator[tuple[Lines | None, Lines | None, Lines]]) -> _Counted:
-    new = last = 0
-    changed = False
-    for old, _, made in merged:
-        new += old is None
-        last = max(last, made.image_id or 0)
-        changed = changed or old is None or old.head != made.head or old.parts != made.parts
-    return _Counted(new, changed, last)
+def _differ(merged: Iterator[tuple[Lines | None, Lines | None, Lines]]) -> bool:
+    """Whether merging changes anything; if not, the file stays as it is, and what was made from it too."""
+    return any(old is None or old.head != made.head or old.parts != made.parts for old, _, made in merged)
 
 
 def _write(out: CocoWriter, merged: Iterator[tuple[Lines | None, Lines | None, Lines]], last: int) -> None:

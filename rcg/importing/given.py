@@ -132,8 +132,8 @@ class Ready:
     Attributes:
         images: The folder of images.
         labels: The label file or folder.
-        original: Where an image really is, by the path it is read at.
-        known_as: What an image is remembered as, by where it really is.
+        original: Where an image really is, by the path it is read at; None where it is there.
+        known_as: What an image is remembered as, by where it really is; None where by that.
         move: Whether the images may be taken over instead of copied.
         missing: What a list names and is not there.
         notes: What is worth telling.
@@ -141,8 +141,8 @@ class Ready:
 
     images: Path | None
     labels: Path | None
-    original: Callable[[Path], Path] = lambda path: path
-    known_as: Callable[[Path], Path] = lambda path: path
+    original: Callable[[Path], Path] | None = None
+    known_as: Callable[[Path], Path] | None = None
     move: bool = False
     missing: tuple[BadLine, ...] = ()
     notes: Notes = field(default_factory=Notes)

@@ -27,7 +27,7 @@ from rcg.importing.placing import Placed, Placer
 from rcg.importing.result import Added, Sums, write_quarantine
 from rcg.importing.sources import PlainImages, Source, bad_before, items_of, label_path, read_item, without_images
 from rcg.journal import note
-from rcg.progress import Report, Tick
+from rcg.progress import Report, Tick, counted
 from rcg.types import BadLine, ImageRecord
 
 TASK = "adding images"
@@ -47,6 +47,7 @@ class Import:
     def __init__(self, out: DatasetWriter, source: Source, call: Call, given: Ready, index: AddedIndex) -> None:
         self._out, self._dataset, self._source = out, out.dataset, source
         self._call, self._given, self._index = call, given, index
+        self._images = str(out.dataset.images)
         self._truth = call.stage == GROUND_TRUTH
         self._map = call.how.class_map
         self._entries = Entries(index)
@@ -67,6 +68,8 @@ class Import:
         how = self._call.how
         placer = Placer(self._dataset.images, link=how.link, move=self._given.move, remove_gps=how.remove_gps)
         arguments = self._call.arguments(self._dataset.cache / "added_list.txt")
+        if self._truth and self._dataset.labels_file().exists():
+            self._out.store_version(f"before adding {self._call.shown}", report=report)  # corrections made since
         self._begin(arguments)
         try:
             with placer:
@@ -82,7 +85,9 @@ class Import:
             raise self._nothing()
         new = self._enter(report)
         self._out.store_splits()  # only now: half of a source does not tell which splits it leaves out
-        return self._finished(new, arguments)
+        done = self._finished(new, arguments)
+        self._out.store_version(f"{counted(done.new, 'image')} added from {self._call.shown}", report=report)
+        return done
 
     def _begin(self, arguments: list[str]) -> None:
         calls = [each for each in _unfinished(self._dataset.config()) if each != arguments]
@@ -164,14 +169,15 @@ class Import:
         path = self._original(name)
         return self._passed_over(path, None, (stamp_of(path), NO_STAMP), split)
 
-    def _original(self, name: str) -> Path:
-        return self._given.original(self._source.images / name)
+    def _original(self, name: str) -> str:
+        path = f"{self._source.images}/{name}"  # many times faster than Path, once an image
+        return path if self._given.original is None else str(self._given.original(Path(path)))
 
-    def _known_as(self, path: Path) -> str:
-        return str(self._given.known_as(path))
+    def _known_as(self, path: str) -> str:
+        return path if self._given.known_as is None else str(self._given.known_as(Path(path)))
 
     def _passed_over(
-        self, path: Path, label: str | None, stamps: tuple[Stamp | None, Stamp | None], split: str | None
+        self, path: str, label: str | None, stamps: tuple[Stamp | None, Stamp | None], split: str | None
     ) -> bool:
         """Whether an image and its labels are as they were when they were added, so that neither is opened."""
         if not self._truth:  # predictions are replaced as a whole
@@ -191,7 +197,7 @@ class Import:
 
     def _still_there(self, known: Known) -> bool:
         try:
-            size = os.stat(self._dataset.images / known.kept).st_size  # noqa: PTH116 - faster, once a file
+            size = os.stat(f"{self._images}/{known.kept}").st_size  # noqa: PTH116 - faster, once a file
         except OSError:
             return False
         return size == known.kept_size and not (self._call.how.remove_gps and known.place == 1)
@@ -200,7 +206,7 @@ class Import:
         self,
         placer: Placer,
         record: ImageRecord,
-        path: Path,
+        path: str,
         stamp: Stamp | None,
         reading: tuple[str | None, Stamp, str | None] | None,
     ) -> None:
@@ -235,14 +241,14 @@ class Import:
         self._emptied += bool(record.annotations) and not made.annotations
         return made
 
-    def _placed(self, placer: Placer, record: ImageRecord, path: Path, stamp: Stamp | None) -> Placed | None:
+    def _placed(self, placer: Placer, record: ImageRecord, original: str, stamp: Stamp | None) -> Placed | None:
         """Where the image is in the dataset now; None where it cannot be brought there, which is put down as bad."""
-        inside, name = self._dataset.images, record.file_name
+        inside, name, path = self._dataset.images, record.file_name, Path(original)
         try:
             own = path.is_relative_to(inside) and not path.is_relative_to(inside / WORK)
             if own and stamp is not None:
                 return Placed(path.relative_to(inside).as_posix(), stamp[0], place=False, had_place=False, new=False)
-            known, _ = self._index.look(self._known_as(path))
+            known, _ = self._index.look(self._known_as(original))
             if known is not None and stamp == known.stamp and self._still_there(known):
                 return Placed(known.kept, known.kept_size, known.place == 1, known.place > 0, new=False)
             return placer.put(path, name)
