@@ -327,7 +327,8 @@ def _pair_by_path(images: tuple[str, ...], uses: dict[str, int], inside: str) ->
             label_of[image] = label
             if uses[label] > 1:
                 shared[label] = (*shared.get(label, ()), image)
-        doubled.update((label, found[0]) for label in found[1:])
+        if len(found) > 1:
+            doubled.update((label, found[0]) for label in found[1:])
     first = {label: image for image, label in label_of.items() if label in shared and image not in shared[label]}
     return label_of, {label: (first[label], *others) for label, others in shared.items()}, doubled
 

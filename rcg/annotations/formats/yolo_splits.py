@@ -13,6 +13,7 @@ from rcg.images import is_image_name
 
 LISTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "trainval": None}
 """Split by the name of a list without its ending; None for a list of several."""
+_LONGEST = max(map(len, LISTS))
 
 
 class Splits:
@@ -56,7 +57,7 @@ class Splits:
         if folder not in self._of_folder:
             self._of_folder[folder] = self._said_of(folder), split_of_path(name)
         said, usual = self._of_folder[folder]
-        return said or self._listed.of(name) or usual
+        return said or (self._listed.of(name) if self._listed else None) or usual
 
     def _said_of(self, inside: str) -> str | None:
         """What data.yaml says of a folder of images."""
@@ -99,7 +100,8 @@ def _bases(place: Place, classes: ClassFile) -> Sequence[Path]:
 
 def _usual_lists(place: Place) -> Iterator[tuple[Path, str]]:
     for name in place.files.get(".txt", ()):
-        split = LISTS.get(name.rpartition("/")[2][: -len(".txt")].lower())
+        stem = name[name.rfind("/") + 1 : -len(".txt")]
+        split = LISTS.get(stem.lower()) if len(stem) <= _LONGEST else None
         if split is not None and not name.startswith("ImageSets/"):
             yield Path(_full(place.root / name)), split
 
@@ -113,6 +115,9 @@ class _Listed:
         self._by_base: dict[str, list[str]] = {}
         self._by_path: dict[str, str] = {}
         self._by_name: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_base)
 
     def add(self, path: Path, split: str) -> None:
         """Take in one list."""
