@@ -22,7 +22,6 @@ MAX_PIXELS = 512_000_000
 
 PAGE = 4096  # a page: what is read of a cold file, however little is asked for
 _TAIL = 64
-_LEAST = 16  # so much of a last page tells the end
 _NEAR = 512  # so much of a page holds the markers that follow EXIF
 SWAPPED = frozenset({5, 6, 7, 8})  # EXIF orientations that exchange width and height
 _FRAMES = frozenset(range(0xFFC0, 0xFFD0)) - {0xFFC4, 0xFFC8, 0xFFCC}  # markers of frame headers
@@ -121,24 +120,24 @@ def quick_size(handle: int, head: bytes, end: int) -> Size | None:
     kind = head[:2]
     if kind == b"\xff\xd8":
         size = _jpeg_size(handle, head)
-        return size if size is not None and _tail(handle, head, end).endswith(b"\xff\xd9") else None
+        return size if size is not None and _ends_with(handle, head, end, b"\xff\xd9") else None
     if kind == b"\x89P":
         if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or len(head) < 33 or b"eXIf" in head:
             return None
         size = Size(*struct.unpack(">II", head[16:24]))
-        whole = size.width > 0 and size.height > 0 and b"IEND" in _tail(handle, head, end)
+        whole = size.width > 0 and size.height > 0 and _ends_with(handle, head, end, b"IEND\xaeB`\x82")
         return size if whole else None
     if kind == b"RI":
         return _webp_size(head, end)
     return _bmp_size(head, end) if kind == b"BM" else None
 
 
-def _tail(handle: int, head: bytes, end: int) -> bytes:
-    """The last bytes of a file without the zeros that some tools add, from one page of it where that suffices."""
-    if end <= len(head):
-        return head[-_TAIL:].rstrip(b"\0")
-    first = max(end - _TAIL, (end - 1) // PAGE * PAGE) if end % PAGE >= _LEAST or not end % PAGE else end - _TAIL
-    return os.pread(handle, end - first, first).rstrip(b"\0")
+def _ends_with(handle: int, head: bytes, end: int, wanted: bytes) -> bool:
+    """Whether a file ends so; zeros that some tools add do not count."""
+    last = head[end - len(wanted) :] if end <= len(head) else os.pread(handle, len(wanted), end - len(wanted))
+    if last == wanted:
+        return True
+    return last[-1:] == b"\0" and os.pread(handle, _TAIL, max(0, end - _TAIL)).rstrip(b"\0").endswith(wanted)
 
 
 def _jpeg_size(handle: int, head: bytes) -> Size | None:

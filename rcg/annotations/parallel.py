@@ -9,7 +9,7 @@ import platform
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ordered_map(function: Callable[[Item], Result], items: Sequence[Item], *, jobs: int = 1) -> Iterator[Result]:
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], *, jobs: int = 1) -> Iterator[Result]:
     """The results of `function` for all `items`, in their order.
 
     Args:
@@ -44,7 +44,7 @@ def ordered_map(function: Callable[[Item], Result], items: Sequence[Item], *, jo
     """
     if jobs < 1:
         raise ConfigError(f"jobs={jobs} is no number of processes", fix="give 1 or more")
-    if jobs == 1 or len(items) <= 1:
+    if jobs == 1:
         yield from map(function, items)
         return
     me = psutil.Process()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, overload
 
 import numpy as np
 import xxhash
@@ -52,6 +52,33 @@ class Item(NamedTuple):  # made once an image, four times as fast as a dataclass
     name: str
     label: str | None
     split: str | None
+
+
+class Items(Sequence[Item]):
+    """The images of a source, each made when it is asked for: a million of them are kept as their names alone.
+
+    Args:
+        names: The images, sorted.
+        label_of: Label file by image.
+        split: Says which split an image is in.
+    """
+
+    def __init__(self, names: Sequence[str], label_of: Mapping[str, str], split: Callable[[str], str | None]) -> None:
+        self._names, self._label_of, self._split = names, label_of, split
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> Item: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Item]: ...
+    def __getitem__(self, place: int | slice) -> Item | list[Item]:
+        if isinstance(place, slice):
+            of, split = self._label_of.get, self._split
+            return [Item(name, of(name), split(name)) for name in self._names[place]]
+        name = self._names[place]
+        return Item(name, self._label_of.get(name), self._split(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +409,8 @@ class PerImageSource(AnnotationSource, Generic[Content, Entry]):
 
     def reads(self, *, start: int = 0, jobs: int = 1) -> Iterator[Read]:
         """What reading the images gives, run by run; see `AnnotationSource.reads`."""
-        runs = [self.items[at : at + RUN] for at in range(start, len(self.items), RUN)]
+        runs = (self.items[at : at + RUN] for at in range(start, len(self.items), RUN))
+        jobs = min(jobs, 1) if len(self.items) - start <= RUN else jobs  # one run is one worker's
         return ordered_map(_Run(self.read, self.labels.names), runs, jobs=jobs)
 
     def same(self, start: int, count: int, *, stamp: str, since: float) -> bool:
@@ -402,9 +430,10 @@ class PerImageSource(AnnotationSource, Generic[Content, Entry]):
 
     def note_pairs(self, found: Pairs) -> None:
         """Note what matching images and label files brought to light."""
-        for item in self.items:
-            if item.label is None:
-                self.notes.add("images without a label file, kept as not labelled", item.name)
+        without = len(self.items) - len(found.label_of)
+        if without:
+            first = next(item.name for item in self.items if item.label is None)
+            self.notes.add("images without a label file, kept as not labelled", first, without)
         for name in self.orphans.files:
             self.notes.add("label files without an image, in the quarantine", name)
         for label, images in found.shared.items():

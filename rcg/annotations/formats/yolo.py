@@ -21,7 +21,7 @@ from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, 
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.formats.yolo_columns import columns, read_lines
 from rcg.annotations.formats.yolo_splits import LISTS, Splits
-from rcg.annotations.perimage import Item, Orphans, PerImageReader, PerImageSource, read_labels
+from rcg.annotations.perimage import Item, Items, Orphans, PerImageReader, PerImageSource, read_labels
 from rcg.annotations.place import Place
 from rcg.annotations.source import Earlier, Read, Reading
 from rcg.errors import DataError, FormatError
@@ -112,7 +112,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
         raise DataError(f"no YOLO label file is here, only {counted(len(names), 'image')}", where=place.root, fix=fix)
     classes = given or _counted(place, sorted({*found.label_of.values(), *orphans}), reading.earlier)
     splits = Splits(place, classes)
-    items = [Item(name, found.label_of.get(name), splits.of(name)) for name in names]
+    items = Items(names, found.label_of, splits.of)
     source = PerImageSource(
         format="yolo",
         reason=f"{reading.reason}; class names: {place.shown(classes.origin)}",
@@ -135,8 +135,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
         source.notes.say(f"there is no class file, so the classes are called {classes.names[0]} to {classes.names[-1]}")
     if classes.note:
         source.notes.say(classes.note)
-    without = sum(item.split is None for item in items)
-    if splits.named and without:
+    if splits.named and (without := sum(splits.of(name) is None for name in names)):
         source.notes.say(f"the set names splits, but {without:,} of {counted(len(items), 'image')} are in none of them")
     for name in sorted(strays - splits.lists):
         if not _reserved(name):
