@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -341,21 +340,21 @@ class Dataset:
 
     def coverage(self) -> Coverage:
         """Counts of images, labels, predictions and corrections."""
-        records, splits = self.records(), self.splits()
-        found = Counter(label for record in records for label in _labels_of(record))
-        sets = {name: self._read_records(self.labels_file(PREDICTIONS, name)) for name in self.prediction_names()}
-        per_split = Counter(splits.of(record.file_name) for record in records)
+        from rcg.table import table_of
+
+        table = table_of(self)
+        sets = {name: table_of(self, PREDICTIONS, name=name).annotations for name in self.prediction_names()}
         return Coverage(
-            images=len(records),
-            labelled=sum(record.labelled for record in records),
-            empty=sum(record.labelled and not record.annotations for record in records),
-            unlabelled=sum(not record.labelled for record in records),
-            annotations=sum(found.values()),
-            per_label={label: found[label] for label in dict.fromkeys([*self.labels.names, *found])},
-            predictions={name: sum(len(each.annotations) for each in those) for name, those in sets.items()},
+            images=len(table),
+            labelled=int(table.labelled.sum()),
+            empty=int(table.empty.sum()),
+            unlabelled=int((~table.labelled).sum()),
+            annotations=table.annotations,
+            per_label=table.per_label(),
+            predictions=sets,
             corrections=sum(not each.undone for each in self.corrections()),
-            cards=len(splits.assigned),
-            per_split={split: per_split[split] for split in ("train", "val", "test")},
+            cards=len(table.card_names),
+            per_split=table.per_split(),
         )
 
     def fingerprint(self) -> str:

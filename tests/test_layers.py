@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WORKSPACE = {
     "settings", "journal", "runs", "corrections", "dataset_types", "datasets", "dataset_writer", "fingerprints",
-    "importing", "remapping", "version_content", "version_store", "versions", "workspace",
+    "importing", "remapping", "table", "version_content", "version_store", "versions", "workspace",
 }  # fmt: skip
 ORDER = [
     {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"image_headers"}, {"images"},
