@@ -58,6 +58,7 @@ def test_it_learns_and_says_how_well(run, dataset):
     report = (run.path / "report.md").read_text()
     assert "What limits it" in report
     assert "| stain |" in report
+    assert f"images of {dataset.name}, version {dataset.version().id[:12]}" in report
     assert (run.path / "predictions.png").stat().st_size > 1000
     assert str(metrics).startswith(run.name)
     events = [entry.event for entry in Workspace(dataset.workspace).journal()]
@@ -68,10 +69,13 @@ def test_it_learns_and_says_how_well(run, dataset):
 def test_the_run_folder_says_what_was_done(run, dataset):
     config = run.config()
     assert config["dataset"] == dataset.name
-    assert config["fingerprint"] == dataset.fingerprint()
+    assert config["dataset_version"] == dataset.version().id
+    assert dataset.version().stored
+    assert [each.note for each in dataset.versions()].count("before a training") <= 1
     assert (config["threads"], config["seed"], config["image_size"]) == (1, 0, 96)
     assert config["labels"] == ["card", "stain"]
     environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["dataset_version"] == config["dataset_version"]
     assert environment["packages"]["torch"] == torch.__version__.partition("+")[0]
     assert "ImageNet" in environment["weights"]
     ticks = run.ticks()

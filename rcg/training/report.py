@@ -70,7 +70,7 @@ def report_text(run: Run, metrics: Metrics, data: TrainingData) -> str:
         "## How it was trained",
         "",
         f"- {config['architecture']} at {config['image_size']} px, batch {config['batch_size']}",
-        f"- on {facts.get('images', {}).get('train', 0):,} images",
+        f"- on {facts.get('images', {}).get('train', 0):,} images of {_source(config)}",
         f"- weights at the start: {facts.get('weights', 'unknown')}",
         f"- {_time(run)}checkpoint {metrics.checkpoint}",
         "",
@@ -128,6 +128,12 @@ def _small_share(records: Sequence[ImageRecord], image_size: int) -> float:
 def _environment(run: Run) -> dict[str, Any]:
     file = run.path / "environment.json"
     return dict(read_json(file)) if file.exists() else {}
+
+
+def _source(config: dict[str, Any]) -> str:
+    """The dataset that a run learned from, with its version."""
+    name, version = config.get("dataset", "a dataset"), config.get("dataset_version")
+    return f"{name}, version {version[:12]}" if version else f"{name}"
 
 
 def _time(run: Run) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from rcg.runs import Run, new_run
 from rcg.training.config import Budget, TrainConfig
 from rcg.training.models import PATIENT_S, choose_architecture
 from rcg.training.tasks import TrainingData, check_trainable, limited, read_training_data
+from rcg.versions import store_version
 
 if TYPE_CHECKING:
     from rcg.datasets import Dataset
@@ -56,9 +57,11 @@ def train(
         Cancelled: If it was stopped, by the sink or by Ctrl-C; `resume` goes on with it.
     """
     resolved = resolve(config or TrainConfig())
+    if dataset.names():
+        store_version(dataset, "before a training", complete=True, report=report)
     data = read_training_data(dataset)
     check_trainable(data)
-    facts = {"dataset": dataset.name, "fingerprint": data.fingerprint, "labels": list(data.labels.names)}
+    facts = {"dataset": dataset.name, "dataset_version": data.version, "labels": list(data.labels.names)}
     run = new_run(workspace or dataset.workspace, name or dataset.name, facts | resolved.values())
     if started is not None:
         started(run)
@@ -88,11 +91,18 @@ def resume(run: Run, *, report: Report = silent) -> Run:
     folder = run.workspace / "datasets" / str(saved["dataset"])
     if not (folder / "dataset.toml").exists():
         raise RunError("the dataset of this run is gone", where=folder, fix="restore it, or train on another one")
-    data = read_training_data(Dataset(folder))
-    if data.fingerprint != saved["fingerprint"]:
-        fix = f"begin a new run: rcg train {saved['dataset']}"
+    data = read_training_data(dataset := Dataset(folder))
+    if data.version != (seen := saved_version(saved)):
+        fix = f"begin a new run: rcg train {dataset.name}"
+        if any(each.id == seen for each in dataset.versions()):
+            fix += f"; or go back to what it learned from: rcg dataset restore {dataset.name} {seen[:12]}"
         raise RunError("the dataset has changed since this run began; it would learn from two", where=run.name, fix=fix)
     return _work(run, resolved, data, report)
+
+
+def saved_version(config: Mapping[str, Any]) -> str:
+    """The dataset's version that a run's configuration names; runs of earlier releases have a hash of another kind."""
+    return str(config.get("dataset_version") or config.get("fingerprint") or "")
 
 
 def resolve(config: TrainConfig) -> TrainConfig:

@@ -25,7 +25,7 @@ class TrainingData:
         labels: The classes.
         splits: The records of "train", "val" and "test".
         cards: The physical card of each image.
-        fingerprint: The dataset's hash.
+        version: The id of the dataset's version.
         notes: What the reader should know about it, one sentence each.
 
     Raises:
@@ -38,7 +38,7 @@ class TrainingData:
     labels: LabelSet
     splits: Mapping[str, tuple[ImageRecord, ...]]
     cards: Mapping[str, str]
-    fingerprint: str = ""
+    version: str = ""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ def read_training_data(dataset: Dataset) -> TrainingData:
         labels=dataset.labels,
         splits={split: tuple(records) for split, records in by_split.items()},
         cards=cards,
-        fingerprint=dataset.fingerprint(),
+        version=dataset.version().id,
         notes=tuple(notes),
     )
 

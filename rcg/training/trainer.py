@@ -278,10 +278,10 @@ def measure(trainer: Trainer) -> None:
 
 
 def _record_environment(run: Run, config: TrainConfig, built: Built, data: TrainingData) -> None:
-    """Write environment.json: versions, machine, where the weights came from, the dataset's hash."""
+    """Write environment.json: versions, machine, where the weights came from, the dataset's version."""
     facts = describe_environment(config.device) | {"start": built.start, "weights": built.weights}
     counts = {split: len(records) for split, records in data.splits.items()}
     write_json(
         run.path / "environment.json",
-        facts | {"dataset": data.name, "fingerprint": data.fingerprint, "images": counts, "notes": list(data.notes)},
+        facts | {"dataset": data.name, "dataset_version": data.version, "images": counts, "notes": list(data.notes)},
     )
