@@ -38,35 +38,48 @@ def code_of(arguments: Sequence[str], workspace: str | Path, *, before: Sequence
         rcg evaluate r1 --workspace data
     """
     steps = [*before, arguments]
-    head = ["import rcg", "", f"ws = rcg.Workspace({str(workspace)!r})"]
+    calls = [_python(each) for each in steps]
+    mapped = any("ClassMap" in call for call in calls)
+    head = ["import rcg", *(["from rcg.annotations.mapping import ClassMap"] if mapped else [])]
+    head += ["", f"ws = rcg.Workspace({str(workspace)!r})"]
     return Code(
         command="\n".join(shlex.join(["rcg", *each, "--workspace", str(workspace)]) for each in steps),
-        python="\n".join([*head, *(_python(each) for each in steps)]),
+        python="\n".join([*head, *calls]),
         papermill=_papermill(arguments, workspace, before),
     )
 
 
-def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Words, and options by name; a flag's value is empty."""
-    words, options, rest = [], {}, list(arguments)
+_FLAGS = ("link", "remove_gps")
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
+    """Words, options by name (a flag's value is empty), and what `--map` says of classes, however often it stands."""
+    words, options, maps, rest = [], {}, [], list(arguments)
     while rest:
         each = rest.pop(0)
-        if each.startswith("--"):
-            name = each[2:].replace("-", "_")
-            options[name] = "" if not rest or rest[0].startswith("--") or name == "link" else rest.pop(0)
-        else:
+        name = each[2:].replace("-", "_")
+        if not each.startswith("--"):
             words.append(each)
-    return words, options
+        elif name == "map":
+            maps.append(rest.pop(0))
+        else:
+            options[name] = "" if not rest or rest[0].startswith("--") or name in _FLAGS else rest.pop(0)
+    return words, options, maps
 
 
 def _python(arguments: Sequence[str]) -> str:  # noqa: PLR0911 - one return a verb
-    words, options = _split(arguments)
+    words, options, maps = _split(arguments)
     match words:
         case ["dataset", "create", name]:
             return f"ws.create({name!r}{_named(options)})"
         case ["dataset", "add", name]:
             named = _named({"format" if key == "from" else key: value for key, value in options.items()})
+            named += f", class_map=ClassMap.parse({maps!r})" if maps else ""
             return f"ws.dataset({name!r}).add({named.removeprefix(', ')}, report=rcg.bar())"
+        case ["dataset", "map", name, *texts]:
+            return f"ws.dataset({name!r}).map_classes(ClassMap.parse({texts!r}), report=rcg.bar())"
+        case ["dataset", "restore", name, version]:
+            return f"ws.dataset({name!r}).restore({version!r}, report=rcg.bar())"
         case ["train"]:
             return f"rcg.resume(ws.run({options['resume']!r}), report=rcg.bar())"
         case ["train", name, *settings]:
@@ -96,7 +109,7 @@ def _number(options: dict[str, str], name: str) -> str:
 
 
 def _papermill(arguments: Sequence[str], workspace: str | Path, before: Sequence[Sequence[str]]) -> str:
-    words, options = _split(arguments)
+    words, options, maps = _split(arguments)
     match words:
         case ["dataset", "add", name]:
             made = next((_split(each)[1] for each in before), {})
@@ -106,7 +119,8 @@ def _papermill(arguments: Sequence[str], workspace: str | Path, before: Sequence
             known = {"from": "read_as", "classes": "classes", "name": "predictions"}
             values |= {known[key]: value for key, value in options.items() if key in known}
             values |= {"labels": options["labels"]} if {"labels", "images"} <= options.keys() else {}
-            return _batch("01_datasets", workspace, values, flags={"link": "link" in options})
+            values |= {"class_map": shlex.join(maps)} if maps else {}
+            return _batch("01_datasets", workspace, values, flags={name: name in options for name in _FLAGS})
         case ["train", name, *settings]:
             return _batch("03_training", workspace, {"dataset": name, "settings": shlex.join(settings)})
     return ""

@@ -9,78 +9,77 @@ from typing import Any
 import ipywidgets as w
 
 from rcg.workspace import Workspace
+from widgets.chooser import Chooser
 from widgets.dataset_adding import adding_view
+from widgets.dataset_classes import classes_view
 from widgets.dataset_images import images_view
 from widgets.dataset_model import DatasetModel
 from widgets.dataset_overview import about_html
 from widgets.dataset_quarantine import quarantine_view
-from widgets.kit import beside, card, choice, columns, html_of
+from widgets.dataset_versions import versions_view
+from widgets.kit import beside, card, choice, html_of
 from widgets.panel import Panel
 
 
 class DatasetPanel(Panel):
-    """The view of a `DatasetModel`."""
+    """The view of a `DatasetModel`: what is added and what is there, in tabs."""
 
     title = "Datasets"
     subtitle = "Bring in images and labels; see what is there, what is missing, and what was left out"
     model: DatasetModel
 
     def build(self) -> Sequence[w.Widget]:
-        """Make the part that adds, the job bar, and the part that shows."""
-        self.job = self.bar(self.model.jobs)
-        parts = [columns([adding_view(self, self.model), self.job.box], [self._looking()])]
-        self.model.observe(self._chosen, "dataset")
-        if self.model.dataset:
-            self.read(self.model.look, busy="reading the dataset", key="look")
-        return parts
-
-    def _looking(self) -> w.Widget:
+        """Make the choice of a dataset and the tabs."""
         m = self.model
+        self.job = self.bar(m.jobs)
         dataset = choice(m, "dataset", "names", empty="no datasets yet", width="340px")
         refresh = self.button("refresh", "Read again", self._read_again, busy="reading the dataset", place="look")
         train = self.button(
             "train", "Train on this", m.choose, busy="opening the training panel", place="look", style="success"
         )
         self.controls.update(dataset=dataset)
-        tabs = self._tabs()
+        self._make_tabs()
 
         def fill(_: object = None) -> None:
             ready = m.about is not None and m.about.readiness.verdict != "stop"
             train.layout.display = "" if m.chosen is not None and ready else "none"
-            filled = m.about is not None and m.about.coverage.images > 0
-            tabs.layout.display = "" if filled else "none"
-            self.empty.layout.display = "none" if filled else ""
 
         m.observe(fill, ["about", "chosen"])
         fill()
-        return card(beside(dataset, refresh, train), self.told("look"), self.empty, tabs, title="Look at a dataset")
+        m.observe(self._chosen, "dataset")
+        if m.dataset:
+            self.read(m.look, busy="reading the dataset", key="look")
+        return [card(beside(dataset, refresh, train), self.told("look"), self.tabs)]
 
-    def _tabs(self) -> w.Tab:
-        m = self.model
+    def _make_tabs(self) -> None:
+        m, bar = self.model, self.job.box
+        self.chooser = Chooser(self, lambda path: setattr(m, "path", path))
         overview = html_of(m, "about", about_html)
-        self.empty = html_of(m, "about", about_html)  # in the place of the tabs, as long as there is nothing in them
         self.controls["about"] = overview
         parts: dict[str, tuple[str, w.Widget]] = {
+            "add": ("Add images", adding_view(self, m, bar, self.chooser)),
             "overview": ("Overview", overview),
             "images": ("Images", images_view(self, m.images)),
+            "classes": ("Classes", classes_view(self, m.classes_now, bar)),
             "left_out": ("Left out", quarantine_view(self, m.quarantine)),
+            "versions": ("Versions", versions_view(self, m.versions, bar)),
         }
-        names = tuple(parts)
-        tabs = w.Tab([each for _, each in parts.values()], titles=[title for title, _ in parts.values()])
-        tabs.add_class("rcg-tabs")
-
-        def turned(change: dict[str, Any]) -> None:
-            m.tab = names[change["new"]]
-            self.read(m.open_tab, busy="", key="tab")
-
-        tabs.observe(turned, "selected_index")
-        self.controls["tabs"] = tabs
-        return tabs
+        self._names = tuple(parts)
+        self.tabs = w.Tab([each for _, each in parts.values()], titles=[title for title, _ in parts.values()])
+        self.tabs.add_class("rcg-tabs")
+        self.tabs.observe(self._turned, "selected_index")
+        m.observe(lambda change: self.open(change["new"]), "tab")
+        m.tab = "overview" if m.dataset else "add"
+        self.open(m.tab)
 
     def open(self, tab: str) -> None:
-        """Show a part of the page: "overview", "images", "left_out" and so on."""
-        tabs = self.controls["tabs"]
-        tabs.selected_index = [title.lower().replace(" ", "_") for title in tabs.titles].index(tab)
+        """Show a part of the page: "add", "overview", "images", "classes", "left_out" or "versions"."""
+        self.tabs.selected_index = self._names.index(tab)
+
+    def _turned(self, change: dict[str, Any]) -> None:
+        self.model.tab = self._names[change["new"]]
+        self.tell_at("look")  # what was told in the tab that is left
+        self.read(self.model.open_tab, busy="", key="tab")
 
     def _read_again(self) -> None:
         self.model.refresh()

@@ -10,14 +10,13 @@ import ipywidgets as w
 from rcg.annotations import FORMATS
 from rcg.dataset_types import DATASET_TYPES
 from rcg.datasets import GROUND_TRUTH, PREDICTIONS
-from rcg.errors import RcgError
 from rcg.progress import counted
 from widgets.base import Message
 from widgets.chooser import Chooser
 from widgets.class_table import ClassTable
 from widgets.dataset_model import DatasetModel, Seen
-from widgets.jobbar import code_html
-from widgets.kit import beside, card, control, html_of, message_html
+from widgets.jobbar import CopyCode
+from widgets.kit import beside, control, halves, html_of, message_html
 from widgets.panel import Panel
 
 _FIELDS = (
@@ -27,31 +26,36 @@ _READ = ("path", "labels", "stage", "format", "classes")
 _STAGES = [("made by hand (ground truth)", GROUND_TRUTH), ("predictions", PREDICTIONS)]
 
 
-def adding_view(panel: Panel, model: DatasetModel) -> w.Widget:
-    """The card that adds images and labels."""
+def adding_view(panel: Panel, model: DatasetModel, bar: w.Widget, chooser: Chooser) -> w.Widget:
+    """The form that adds images and labels.
+
+    Args:
+        panel: The panel.
+        model: What is added.
+        bar: The job bar, shown below the button that starts the job.
+        chooser: The list of folders.
+    """
     fields = _fields(panel, model)
     seen, classes = w.HTML(), ClassTable(model.mapping)
     purpose = html_of(model, "kind", lambda each: f'<div class="rcg-help">{escape(DATASET_TYPES[each].purpose)}</div>')
-    chooser = Chooser(panel, lambda path: setattr(model, "path", path))
-    browse = w.Button(description="Browse …", tooltip="Choose from the folders of the machine that runs this notebook",
-                      layout=w.Layout(width="auto", margin="2px 0 2px 122px"))  # fmt: skip
+    browse = w.Button(
+        description="Browse …", tooltip="Choose from the folders of the machine that runs this notebook",
+        layout=w.Layout(width="auto", margin="2px 0 4px 122px", align_self="flex-start"),
+    )  # fmt: skip
     browse.on_click(lambda _: chooser.open(model.path))
     add = panel.button(
         "add", "Create and add", model.add, busy="starting", place="add", style="primary", job=model.jobs,
         tip="Copy the images in, read the labels",
     )  # fmt: skip
-    code = w.ToggleButton(description="Copy as code", layout=w.Layout(width="auto"))
-    text = w.HTML()
-    panel.controls.update(seen=seen, code=code, code_text=text, browse=browse)
-    more = w.Accordion([w.VBox([fields[name] for name in ("labels", "format", "classes", "remove_gps")])],
-                       titles=["Where something is not found by itself"])  # fmt: skip
+    code = CopyCode(model.code, changes=(model, _FIELDS))
+    apart = w.VBox([fields[name] for name in ("labels", "format", "classes")])
+    more = w.Accordion([apart], titles=["Where something is not found by itself"])
     mapping = w.Accordion([classes.box], titles=["Classes"])
 
     def shape(_: object = None) -> None:
         add.description = f"Add to {model.name}" if model.exists else "Create and add"
         fields["kind"].disabled = model.exists
         fields["predictions"].layout.display = "" if model.stage == PREDICTIONS else "none"
-        text.value = _code_html(model) if code.value else ""
 
     def show_seen(_: object = None) -> None:
         seen.value = seen_html(model.seen, model.unseen, model.path)
@@ -60,7 +64,7 @@ def adding_view(panel: Panel, model: DatasetModel) -> w.Widget:
         changed = len(model.mapping.texts())
         mapping.layout.display = "" if model.mapping.rows else "none"
         mapping.titles = [f"Classes: {changed} changed" if changed else "Classes: rename, merge, drop"]
-        shape()
+        code.show()
 
     def typed(_: dict[str, Any]) -> None:
         seen.value = '<div class="rcg-help">looking …</div>'
@@ -70,14 +74,15 @@ def adding_view(panel: Panel, model: DatasetModel) -> w.Widget:
     model.observe(show_seen, ["seen", "unseen", "path"])
     model.mapping.observe(show_classes, "rows")
     model.observe(typed, list(_READ))
-    code.observe(shape, "value")
-    panel.controls.update(mapping=mapping)
+    panel.controls.update(seen=seen, code=code.button, code_text=code.text, browse=browse, mapping=mapping)
+    shape()
     show_classes()
     show_seen()
-    rows = [fields["path"], browse, chooser.box, seen, mapping, fields["name"], fields["kind"], purpose]
-    rows += [fields["stage"], fields["predictions"], fields["link"], more]
-    rows += [beside(add, code, margin="8px 0 0 122px"), panel.told("add"), text]
-    return card(*rows, title="Add images and labels")
+    left = [fields["path"], browse, chooser.box, seen, mapping]
+    names = ("stage", "predictions", "link", "remove_gps")
+    right = [fields["name"], fields["kind"], purpose, *(fields[name] for name in names), more]
+    buttons = beside(add, code.button, margin="8px 0 0 122px")
+    return w.VBox([halves(left, right), buttons, panel.told("add"), code.text, bar])
 
 
 def _fields(panel: Panel, model: DatasetModel) -> dict[str, w.Widget]:
@@ -90,13 +95,6 @@ def _fields(panel: Panel, model: DatasetModel) -> dict[str, w.Widget]:
     made |= {name: control(model, name, w.Checkbox, indent=True) for name in ("link", "remove_gps")}
     panel.controls.update(made)
     return made
-
-
-def _code_html(model: DatasetModel) -> str:
-    try:
-        return code_html(model.code())
-    except RcgError as error:
-        return message_html(Message.of(error, trace=""))
 
 
 def seen_html(seen: Seen | None, unseen: Message | None, path: str) -> str:

@@ -6,14 +6,16 @@ from typing import Any
 
 import ipywidgets as w
 
-from widgets.images_model import ALL, EMPTY, UNLABELLED, ImagesModel
+from widgets.images_model import ALL, CORRECTED, EMPTY, UNLABELLED, ImagesModel
 from widgets.kit import beside, control, empty_html
 from widgets.paging import paged
 from widgets.panel import Panel
 from widgets.pictures import gallery_html
 
 _SPLITS = [("any split", ""), ("train", "train"), ("val", "val"), ("test", "test")]
-_ALWAYS = [("anything", ALL), ("no labels yet", UNLABELLED), ("nothing in it (background)", EMPTY)]
+_ALWAYS = [
+    ("anything", ALL), ("no labels yet", UNLABELLED), ("nothing in it (background)", EMPTY), ("corrections", CORRECTED),
+]  # fmt: skip
 
 
 def images_view(panel: Panel, model: ImagesModel) -> w.Widget:
@@ -37,7 +39,14 @@ def images_view(panel: Panel, model: ImagesModel) -> w.Widget:
     model.observe(choose, ["split", "label", "text"])
     fill()
     shown = paged(panel, model.pages, _gallery, name="images")
-    return w.VBox([beside(split, label, text), shown])
+    note = w.HTML()
+
+    def say(_: object = None) -> None:
+        words = "This dataset is large: outlines are drawn as the boxes around them." if model.plain else ""
+        note.value = f'<div class="rcg-muted">{words}</div>' if words else ""
+
+    model.pages.observe(say, "turned")
+    return w.VBox([beside(split, label, text), note, shown])
 
 
 def _gallery(figures: tuple[str, ...]) -> str:

@@ -17,17 +17,20 @@ from rcg.files import exists
 from rcg.importing import Recognised, recognise
 from rcg.importing.archives import is_archive
 from rcg.jobs import Job
+from rcg.progress import counted
 from rcg.readiness import Readiness, validate
 from rcg.types import BadLine
 from rcg.workspace import Workspace
 from widgets.base import Message, PanelModel
 from widgets.class_rows import ClassRows
+from widgets.classes_model import ClassesModel
 from widgets.code import Code, code_of
 from widgets.images_model import ImagesModel
 from widgets.job_model import JobModel
 from widgets.proposing import clean, proposed_name, proposed_type
 from widgets.quarantine_model import QuarantineModel
 from widgets.sections import Section
+from widgets.versions_model import VersionsModel
 
 _LONGEST_PATH, _LONGEST_NAME = 4096, 255  # characters, those of Linux
 _COUNTED = 20_000  # images whose annotations are counted before they are added: a second or so
@@ -117,8 +120,12 @@ class DatasetModel(PanelModel):
         self.mapping = ClassRows()
         self.quarantine = QuarantineModel(self.workspace)
         self.images = ImagesModel(self.workspace)
-        self.sections: dict[str, Section] = {"images": self.images, "left_out": self.quarantine}
         self.jobs = JobModel(self.workspace, kinds=("dataset",), ended=self.ended)
+        self.classes_now = ClassesModel(self.workspace, self.jobs)
+        self.versions = VersionsModel(self.workspace, self.jobs)
+        self.sections: dict[str, Section] = {
+            "images": self.images, "classes": self.classes_now, "left_out": self.quarantine, "versions": self.versions,
+        }  # fmt: skip
         self.jobs.attach_latest()
         self.attempt(self.refresh)
 
@@ -255,6 +262,8 @@ class DatasetModel(PanelModel):
         if job.state == "done" and name in self.names:
             self.dataset = name
             self.message = _told(job)
+            if self.tab == "add":
+                self.tab = "overview"
         self.look()
 
     def refresh(self) -> None:
@@ -296,14 +305,19 @@ def _remove_empty(dataset: Dataset) -> None:
 
 
 def _told(job: Job) -> Message:
-    found = job.result or {}
-    images = f"{found.get('images', 0):,} images ({found.get('new', 0):,} new)"
-    what = f"{images} and {found.get('annotations', 0):,} annotations are in"
-    notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in found.get("notes", ()))
+    verb, found = job.arguments[1], job.result or {}
+    notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in found.get("notes", ()) if note)
+    if verb == "export":
+        return Message(kind="done", what=f"exported to {found.get('target', job.arguments[3])}", fix=notes)
+    if verb != "add":
+        words = {"map": "the classes are changed", "restore": "the dataset is at that version again"}
+        return Message(kind="done", what=words.get(verb, f"{job.title}: done"), fix=notes)
+    images = f"{counted(found.get('images', 0), 'image')} ({found.get('new', 0):,} new)"
+    what = f"{images} and {counted(found.get('annotations', 0), 'annotation')} are in"
     dropped = found.get("dropped", 0)
     if not dropped:
         return Message(kind="done", what=what, fix=notes)
-    more = f"{dropped:,} lines or files were left out; they are listed below with file, line and reason. {notes}"
+    more = f"{counted(dropped, 'line or file was', 'lines or files were')} left out; see Left out for each. {notes}"
     return Message(kind="warning", what=what, fix=more.strip())
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from html import escape
 
 import ipywidgets as w
+from traitlets import HasTraits
 
+from rcg.errors import RcgError
 from rcg.jobs import Job
 from widgets.base import Message, Worker
 from widgets.code import Code, code_of
@@ -55,6 +58,35 @@ def code_html(code: Code) -> str:
     hint = '<div class="rcg-muted">A click selects all of a block; then Ctrl+C.</div>'
     blocks = (f'<div>{name}</div><pre class="rcg-copy">{escape(text)}</pre>' for name, text in parts if text)
     return hint + "".join(blocks)
+
+
+class CopyCode:
+    """A button that shows what another one does as code, and the code.
+
+    Args:
+        code: Makes the code; what it raises is shown in its place.
+        changes: A model and the names of its traits that the code depends on.
+    """
+
+    def __init__(self, code: Callable[[], Code], *, changes: tuple[HasTraits, Sequence[str]]) -> None:
+        self._code = code
+        self.button = w.ToggleButton(
+            description="Copy as code", tooltip="The same as a command, in Python, and as a batch",
+            layout=w.Layout(width="auto"),
+        )  # fmt: skip
+        self.text = w.HTML()
+        self.button.observe(self.show, "value")
+        changes[0].observe(self.show, list(changes[1]))
+
+    def show(self, _: object = None) -> None:
+        """Make the code anew, if it is shown."""
+        if not self.button.value:
+            self.text.value = ""
+            return
+        try:
+            self.text.value = code_html(self._code())
+        except RcgError as error:
+            self.text.value = message_html(Message.of(error, trace=""))
 
 
 class JobBar:

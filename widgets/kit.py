@@ -115,7 +115,7 @@ def control(model: HasTraits, name: str, kind: type[w.Widget], **options: Any) -
 
 
 def choice(
-    model: PanelModel, name: str, options: str, *, words: Callable[[str], str] = str, empty: str = "nothing yet",
+    model: HasTraits, name: str, options: str, *, words: Callable[[str], str] = str, empty: str = "nothing yet",
     width: str = "98%",
 ) -> w.Dropdown:  # fmt: skip
     """A drop-down for a trait whose choices are another trait of the model, a tuple of strings."""
@@ -146,7 +146,8 @@ def choice(
             setattr(model, name, change["new"] or "")
         except RcgError as error:  # it was removed meanwhile
             fill()
-            model.message = Message.of(error, trace="")
+            if isinstance(model, PanelModel):
+                model.message = Message.of(error, trace="")
 
     fill()
     model.observe(fill, [options, name])
@@ -166,6 +167,13 @@ def columns(left: Sequence[w.Widget], right: Sequence[w.Widget]) -> w.HBox:
         w.VBox(list(right), layout=w.Layout(flex="2 1 460px", min_width="0", overflow="visible")),
     )
     return w.HBox(list(sides), layout=w.Layout(flex_flow="row wrap", grid_gap="0 14px", overflow="visible"))
+
+
+def halves(left: Sequence[w.Widget], right: Sequence[w.Widget]) -> w.HBox:
+    """Two equal columns; below each other where the page is narrow."""
+    layout = {"flex": "1 1 340px", "min_width": "0", "overflow": "visible"}
+    sides = [w.VBox(list(side), layout=w.Layout(**layout)) for side in (left, right)]
+    return w.HBox(sides, layout=w.Layout(flex_flow="row wrap", grid_gap="0 18px", overflow="visible"))
 
 
 def html_of(model: HasTraits, name: str, render: Callable[[Any], str]) -> w.HTML:

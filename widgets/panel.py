@@ -92,6 +92,11 @@ class Panel(ABC):
         self._place = self._place or place
         return w.VBox([status, message])
 
+    def tell_at(self, place: str) -> None:
+        """Show what is told at another place from now on."""
+        self._place = place
+        self._tell()
+
     def _tell(self, _: object = None) -> None:
         for place, (status, message) in self._told.items():
             here = place == self._place

@@ -1,0 +1,255 @@
+"""The parts of the dataset panel: paths to choose, classes to change, and pages of what is there or was left out."""
+
+import shutil
+
+import pytest
+
+pytest.importorskip("ipywidgets")
+
+from rcg.annotations.mapping import ClassMap
+from rcg.workspace import Workspace
+from widgets import dataset_panel
+from widgets.chooser_model import ChooserModel, list_folder
+from widgets.class_rows import ClassRows
+from widgets.class_table import ClassTable
+from widgets.dataset_model import DatasetModel
+from widgets.images_model import EMPTY, UNLABELLED
+from widgets.quarantine_model import QuarantineModel, left_out
+from widgets.sections import Pages
+
+BAD = {"0 0.5 0.5 nonsense 0.1": "numbers", "9 0.5 0.5 0.1 0.1": "the class 9", "0 0.5 0.5 0.0 0.1": "no area"}
+
+
+@pytest.fixture
+def spoilt(yolo, tmp_path):
+    """A folder with three bad lines and a broken image."""
+    folder = shutil.copytree(yolo, tmp_path / "spoilt")
+    for path, line in zip(sorted((folder / "train" / "labels").glob("*.txt")), BAD, strict=False):
+        path.write_text(path.read_text() + line + "\n")
+    (folder / "train" / "images" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no image")
+    return folder
+
+
+# choosing a path
+
+
+def test_a_folder_lists_what_can_be_added(tmp_path):
+    for name in ("b", "a", ".hidden"):
+        (tmp_path / name).mkdir()
+    for name in ("cards.zip", "labels.json", "one.jpg", "two.PNG", "notes.docx"):
+        (tmp_path / name).touch()
+    for number in range(50):
+        (tmp_path / f"{number}.txt").touch()
+    entries, words = list_folder(tmp_path)
+    assert [each.text for each in entries] == ["../", "a/", "b/", "cards.zip", "labels.json"]
+    assert words == "2 images, 50 .txt files"
+
+
+def test_a_path_that_is_not_there_leads_to_the_nearest_folder(tmp_path):
+    model = ChooserModel()
+    model.go(tmp_path / "no" / "such" / "place")
+    assert model.folder == str(tmp_path)
+    (tmp_path / "x").mkdir()
+    model.go(tmp_path / "x")
+    model.up()
+    assert model.folder == str(tmp_path)
+
+
+def test_a_click_opens_a_folder_and_another_takes_it(place, yolo):
+    panel = dataset_panel(place, inline=True)
+    panel.controls["path"].value = str(yolo.parent)
+    panel.controls["browse"].click()
+    listing = panel.chooser.listing
+    assert panel.chooser.box.layout.display == ""
+    listing.value = next(each for each in panel.chooser.model.entries if each.text == "yolo/")
+    assert panel.chooser.model.folder == str(yolo)
+    panel.chooser.use.click()
+    assert panel.controls["path"].value == str(yolo)
+    assert panel.chooser.box.layout.display == "none"
+    assert "10 images" in panel.controls["seen"].value
+
+
+def test_an_archive_and_a_list_are_added_too(place, yolo, tmp_path):
+    shutil.make_archive(str(tmp_path / "boxes of cards"), "gztar", yolo)
+    panel = dataset_panel(place, inline=True)
+    panel.controls["path"].value = str(tmp_path / "boxes of cards.tar.gz")
+    assert "10 images" in panel.controls["seen"].value
+    assert panel.controls["name"].value == "boxes-of-cards"
+    panel.controls["add"].click()
+    panel.model.jobs.wait(60)
+    assert Workspace(place).dataset("boxes-of-cards").coverage().images == 10
+    listed = tmp_path / "few.txt"
+    listed.write_text("\n".join(map(str, sorted(yolo.rglob("*.jpg"))[:3])))
+    panel.controls["path"].value, panel.controls["name"].value = str(listed), "few"
+    assert "3 images" in panel.controls["seen"].value
+    panel.controls["add"].click()
+    panel.model.jobs.wait(60)
+    assert Workspace(place).dataset("few").coverage().images == 3
+
+
+# classes
+
+
+def rows(**counts):
+    model = ClassRows()
+    model.fill(tuple(counts), counts)
+    return model
+
+
+def test_the_rows_come_to_a_map():
+    model = rows(scratch=3, scrape=2, dust=9)
+    assert model.texts() == ()
+    model.rename("scrape", " scratch ")
+    model.keep("dust", False)
+    assert ClassMap.parse(model.texts()).to == {"scrape": "scratch", "dust": None}
+    assert model.merged == {"scratch": ("scratch", "scrape")}
+    assert model.wrong == ""
+    model.rename("scrape", "")
+    assert model.texts() == ("dust=",)
+
+
+def test_a_map_that_leaves_nothing_is_told():
+    model = rows(scratch=3)
+    model.keep("scratch", False)
+    assert "nothing would be left" in model.wrong
+
+
+def test_what_was_chosen_for_a_class_stays_when_it_is_counted():
+    model = rows(scratch=3, dust=1)
+    model.keep("dust", False)
+    model.fill(("scratch", "dust", "dent"), {"scratch": 4, "dust": 2})
+    assert [(row.count, row.keep) for row in model.rows] == [(4, True), (2, False), (0, True)]
+
+
+def test_a_thousand_classes_take_ten_lines():
+    model = rows(**{f"class{number:04d}": number for number in range(1000)})
+    table = ClassTable(model)
+    assert len(table.lines) == 10
+    table.after.click()
+    assert table.lines[0].name == "class0010"
+    table.lines[0].to.value = "class0000"
+    assert model.texts() == ("class0010=class0000",)
+    assert "class0000 and class0010 become class0000" in table.result.value
+    table.before.click()
+    assert table.lines[0].name == "class0000"
+    assert model.texts() == ("class0010=class0000",), "turning a page changes nothing"
+
+
+def test_classes_are_mapped_while_they_are_added(place, yolo):
+    panel = dataset_panel(place, inline=True)
+    panel.controls["path"].value = str(yolo)
+    counts = {row.name: row.count for row in panel.model.mapping.rows}
+    assert counts["card"] > 0
+    panel.model.mapping.rename("corner_whitening", "whitening")
+    panel.model.mapping.rename("edge_whitening", "whitening")
+    panel.model.mapping.keep("stain", False)
+    assert "--map stain=" in panel.model.code().command
+    compile(panel.model.code().python, "code", "exec")
+    assert "ClassMap.parse(['corner_whitening=whitening'" in panel.model.code().python
+    panel.controls["add"].click()
+    panel.model.jobs.wait(60)
+    have = Workspace(place).dataset("Attic-Cards").coverage()
+    assert have.per_label["whitening"] == counts["corner_whitening"] + counts["edge_whitening"]
+    assert "stain" not in have.per_label
+
+
+# images
+
+
+def test_images_are_chosen_by_split_class_and_name(filled):
+    panel = dataset_panel(filled, inline=True)
+    panel.open("images")
+    model = panel.model.images
+    assert model.pages.total == 10
+    panel.controls["images_split"].value = "test"
+    assert model.pages.total == 2
+    panel.controls["images_split"].value = ""
+    panel.controls["images_label"].value = "scratch"
+    expected = sum(any(a.label == "scratch" for a in each.annotations) for each in
+                   Workspace(filled).dataset("attic").records())  # fmt: skip
+    assert model.pages.total == expected > 0
+    panel.controls["images_label"].value = UNLABELLED
+    assert "No image fits" in panel.controls["images"].value
+    panel.controls["images_label"].value = EMPTY
+    panel.controls["images_label"].value = ""
+    name = Workspace(filled).dataset("attic").records()[3].file_name
+    panel.controls["images_text"].value = name.upper()
+    assert panel.controls["images"].value.count("<figure") == 1
+
+
+# what was left out
+
+
+def test_what_was_left_out_stands_page_by_page_with_its_fix(place, spoilt):
+    Workspace(place).create("attic", type="custom").add(spoilt)
+    panel = dataset_panel(place, inline=True)
+    panel.open("left_out")
+    shown = panel.controls["left_out"].value
+    for text, reason in BAD.items():
+        assert text in shown
+        assert reason in shown
+    assert "broken.jpg" in shown
+    why = panel.controls["left_out_why"]
+    kind = next(value for _, value in why.options if "no area" in value)
+    why.value = kind
+    assert panel.controls["left_out"].value.count("<tr>") == 2
+    assert "broken.jpg" not in panel.controls["left_out"].value
+
+
+def test_nothing_left_out_says_so(filled):
+    panel = dataset_panel(filled, inline=True)
+    panel.open("left_out")
+    assert "Nothing was left out" in panel.controls["left_out_head"].value
+
+
+def test_a_line_of_the_quarantine_says_what_would_be_right():
+    line = b'{"file": "a.txt", "line": 3, "reason": "the box has no area (0 x 4 pixels); draw it again", "text": "0 1"}'
+    found = left_out(line)
+    assert (found.file, found.line, found.fix) == ("a.txt", 3, "draw it again")
+    assert left_out(b'{"file": "a.jpg", "line": null, "reason": "the file is cut off"}').fix.startswith(
+        "put a good copy"
+    )
+    assert "cannot be read" in left_out(b'{"file": "a').reason
+
+
+def test_a_quarantine_of_many_lines_is_paged(filled):
+    data = Workspace(filled).dataset("attic")
+    line = b'{"file":"labels/%d.txt","line":%d,"reason":"the class %d is not in the class file; add it","text":"9 1"}\n'
+    (data.path / "quarantine.jsonl").write_bytes(b"".join(line % (n, n, n) for n in range(1, 1001)))
+    model = QuarantineModel(Workspace(filled))
+    model.open("attic")
+    assert model.total == 1000
+    assert model.reasons == (("the class … is not in the class file", 1000),)
+    assert [each.line for each in model.pages.shown][:2] == [1000, 999]
+    model.pages.turn(1)
+    assert model.pages.shown[0].line == 980
+    model.pages.turn_to(10_000)
+    assert model.pages.shown[-1].line == 1
+    assert model.pages.words == "981 to 1,000 of 1,000"
+
+
+def test_pages_stay_where_they_are_when_the_list_grows():
+    seen = []
+    pages = Pages(lambda start, stop: seen.append((start, stop)) or tuple(range(start, stop)), size=10)
+    pages.fill(95)
+    pages.turn(3)
+    assert pages.shown[0] == 30
+    pages.fill(100)
+    assert pages.shown[0] == 30
+    pages.fill(12)
+    assert pages.shown == (10, 11)
+    pages.fill(0)
+    assert pages.shown == ()
+    assert max(stop - start for start, stop in seen) == 10
+
+
+def test_another_dataset_shows_nothing_of_the_one_before(filled, spoilt):
+    Workspace(filled).create("spoilt", type="custom").add(spoilt)
+    model = DatasetModel(filled)
+    for name, count in (("spoilt", 4), ("attic", 0)):
+        model.dataset = name
+        for tab in ("left_out", "images", "classes"):
+            model.tab = tab
+            model.open_tab()
+        assert model.quarantine.total == count
+        assert model.classes_now.name == model.images.name == name
