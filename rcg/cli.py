@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from rcg import job_process, jobs
+from rcg.annotations import FORMATS, TARGETS
 from rcg.console import progress, run_command, say, tell
 from rcg.errors import ConfigError, RcgError
 from rcg.progress import counted
@@ -82,8 +83,8 @@ def demo(
 def convert(
     source: Annotated[Path, typer.Argument(help="A label file or folder.")],
     target: Annotated[Path, typer.Argument(help="The file or folder to make.")],
-    to: Annotated[str, typer.Option(help="coco, yolo or voc.")] = "coco",
-    from_: Annotated[str, typer.Option("--from", help="auto, coco, yolo or voc.")] = "auto",
+    to: Annotated[str, typer.Option(help=f"{', '.join(TARGETS)}.")] = "coco",
+    from_: Annotated[str, typer.Option("--from", help=f"auto, {', '.join(FORMATS)}.")] = "auto",
     images: Annotated[Path | None, typer.Option(help="The images folder, where it is not found by itself.")] = None,
     labels: Annotated[Path | None, typer.Option(help="The labels, where they are not found by themselves.")] = None,
     classes: Annotated[Path | None, typer.Option(help="A file with class names, one a line.")] = None,
@@ -147,7 +148,7 @@ def dataset_add(
     stage: Annotated[str, typer.Option(help="ground-truth or predictions.")] = "ground-truth",
     predictions_name: Annotated[str | None, typer.Option("--name", help="The name of these predictions.")] = None,
     classes: Annotated[Path | None, typer.Option(help="A file with class names.")] = None,
-    from_: Annotated[str, typer.Option("--from", help="auto, coco, yolo or voc.")] = "auto",
+    from_: Annotated[str, typer.Option("--from", help=f"auto, {', '.join(FORMATS)}.")] = "auto",
     map_: Annotated[
         list[str] | None,
         typer.Option("--map", help="OLD=NEW renames or merges a class, OLD= drops it; repeat it for several."),

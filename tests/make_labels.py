@@ -69,6 +69,61 @@ def coco(path, *, images=None, annotations=(), categories=((1, "card"), (2, "scr
     return text(path, orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
+def labelme(path, shapes, *, size=(200, 100), image_path="a.jpg", **extra):
+    """LabelMe's JSON for shapes, which are dicts or (label, left, top, right, bottom)."""
+    full = [
+        {"label": "card", "shape_type": "rectangle", "group_id": None, "flags": {}, **shape}
+        if isinstance(shape, dict)
+        else {"label": shape[0], "shape_type": "rectangle", "points": [list(shape[1:3]), list(shape[3:])]}
+        for shape in shapes
+    ]
+    value = {"version": "5.5.0", "flags": {}, "shapes": full, "imagePath": image_path, "imageData": None}
+    value |= {"imageHeight": size[1], "imageWidth": size[0], **extra}
+    return text(path, orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def cvat(path, images, *, labels=("card", "scratch"), size=(200, 100)):
+    """CVAT's XML: {"a.jpg": the XML of its shapes}; a tuple adds attributes of the image."""
+    listed = "".join(f"<label><name>{name}</name></label>" for name in labels)
+    parts = [f"<annotations><version>1.1</version><meta><task><labels>{listed}</labels></task></meta>"]
+    for number, (name, inside) in enumerate(images.items()):
+        inside, more = inside if isinstance(inside, tuple) else (inside, "")
+        head = f'<image id="{number}" name="{name}" width="{size[0]}" height="{size[1]}" {more}'
+        parts.append(f"{head}>\n{inside}\n</image>" if inside else f"{head}/>")
+    return text(path, "\n".join(['<?xml version="1.0" encoding="utf-8"?>', *parts, "</annotations>\n"]))
+
+
+def cvat_box(label, left, top, right, bottom, more="", inside=""):
+    place = f'xtl="{left}" ytl="{top}" xbr="{right}" ybr="{bottom}"'
+    return f'<box label="{label}" occluded="0" {place} {more}>{inside}</box>'
+
+
+def percent(label, left, top, right, bottom, *, size=(200, 100), **extra):
+    """One of Label Studio's results: a rectangle."""
+    across, down = size
+    value = {"x": left / across * 100, "y": top / down * 100, "rotation": 0, "rectanglelabels": [label]}
+    value |= {"width": (right - left) / across * 100, "height": (bottom - top) / down * 100}
+    return {
+        "id": f"{label}{left}{top}", "type": "rectanglelabels", "value": value, "original_width": across,
+        "original_height": down, "image_rotation": 0, "from_name": "label", "to_name": "image", **extra,
+    }  # fmt: skip
+
+
+def labelstudio(path, tasks):
+    """Label Studio's JSON: [(address of the image, results)] or whole tasks."""
+    full = [
+        task
+        if isinstance(task, dict)
+        else {"id": number, "data": {"image": task[0]}, "annotations": [{"id": number, "result": list(task[1])}]}
+        for number, task in enumerate(tasks, 1)
+    ]
+    return text(path, orjson.dumps(full, option=orjson.OPT_INDENT_2))
+
+
+def csv(path, rows, *, header="filename,width,height,class,xmin,ymin,xmax,ymax"):
+    return text(path, "\n".join([*([header] if header else []), *rows]) + "\n")
+
+
 def read(path):
     return orjson.loads(Path(path).read_bytes())
 

@@ -266,7 +266,7 @@ def test_a_folder_that_is_no_set_says_what_is_missing(tmp_path, kind):
         expected, fix = "no such file or folder", "typing errors"
     elif kind == "json":
         image(folder / "a.jpg")
-        text(folder / "a.json", '{"shapes": []}')
+        text(folder / "a.json", '{"notes": []}')
         expected, fix = "no labels are here, only 1 image (other files: 1 .json)", "--labels"
     with pytest.raises(RcgError) as caught:
         convert(folder, tmp_path / "out.json", **options)

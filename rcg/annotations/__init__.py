@@ -1,7 +1,7 @@
 """Labels in every format: read, converted, written, and divided into splits by card."""
 
 from rcg.annotations.convert import Conversion, convert, open_annotations
-from rcg.annotations.formats import FORMATS, Format
+from rcg.annotations.formats import FORMATS, TARGETS, Format, Target
 from rcg.annotations.formats.coco_write import CocoWriter
 from rcg.annotations.source import AnnotationSource, RecordWriter
 from rcg.annotations.split import SPLITS, assign_splits, card_of, split_of_path
@@ -9,11 +9,13 @@ from rcg.annotations.split import SPLITS, assign_splits, card_of, split_of_path
 __all__ = [
     "FORMATS",
     "SPLITS",
+    "TARGETS",
     "AnnotationSource",
     "CocoWriter",
     "Conversion",
     "Format",
     "RecordWriter",
+    "Target",
     "assign_splits",
     "card_of",
     "convert",

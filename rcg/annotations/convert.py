@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rcg.annotations.formats import FORMATS, Format, format_named
+from rcg.annotations.formats import FORMATS, Format, Target, format_named, target_named
 from rcg.annotations.mapped import MappedSource
 from rcg.annotations.mapping import ClassMap
 from rcg.annotations.place import Place
@@ -85,7 +85,7 @@ def open_annotations(
 
     Args:
         source: A folder, or a label or class file.
-        format: "coco", "yolo", "voc", or "auto" to find out.
+        format: One of `FORMATS`, such as "coco", or "auto" to find out.
         images: The images' folder, where it is not to be found out.
         labels: The labels' folder or file, where it is not to be found out.
         classes: A class file, or the class names in their order. For COCO results: the COCO file they belong to.
@@ -175,9 +175,9 @@ def convert(
 
     Args:
         source: A folder, or a label or class file.
-        target: The file (COCO) or folder (YOLO, Pascal VOC) to write.
-        to: "coco", "yolo" or "voc".
-        from_: The same, or "auto" to find out.
+        target: The file (COCO, CSV) or folder (YOLO, Pascal VOC, LabelMe) to write.
+        to: One of `TARGETS`, such as "coco", "yolo" or "labelme".
+        from_: One of `FORMATS`, such as "yolo", or "auto" to find out.
         labels: The labels' folder or file, where it is not to be found out.
         images: The images' folder, where it is not to be found out.
         classes: A class file, or the class names in their order.
@@ -198,7 +198,7 @@ def convert(
         RcgError: If the disk is full; the target is untouched.
     """
     began = time.perf_counter()
-    made = format_named(to)
+    made = target_named(to)
     if first_id is not None and to != "coco":
         raise ConfigError(f"{made.title} has no category ids to begin at {first_id}", fix="leave first_id out")
     target = Path(target)
@@ -316,7 +316,7 @@ class _Work:
             self.source.notes.take(mark.notes)
 
 
-def _about_images(made: Format, images: Path, *, there: bool) -> tuple[str, ...]:
+def _about_images(made: Target, images: Path, *, there: bool) -> tuple[str, ...]:
     """What a folder of labels leaves open: where its images are."""
     if not made.folder:
         return ()

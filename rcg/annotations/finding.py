@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from rcg.annotations.place import Place
+from rcg.annotations.place import Pairs, Place
 
 _DRIVE = re.compile(r"[A-Za-z]:")
+
+SAME_IMAGE = "label files that name the same image as another; theirs is called as they are"
 
 FIRST = 50
 """Images of a file that are looked for to find their folder."""
@@ -113,3 +115,51 @@ def name_below(names: Sequence[str], folder: Path, images: Path) -> str:
     inside = os.path.relpath(folder, images).replace(os.sep, "/")
     name = existing(folder, names) or names[0]
     return name if inside == "." else f"{inside}/{name}"
+
+
+def with_named(place: Place, found: Pairs, said: Callable[[Path], str]) -> Pairs:
+    """Label files whose path fits no image get the one that they name themselves, if it is there once and free.
+
+    Args:
+        place: The source.
+        found: What fits by path.
+        said: The name of the image that a label file says, without folders; empty where it says none.
+    """
+    free: dict[str, list[str]] = {}
+    for name in place.image_names:
+        if name not in found.label_of:
+            free.setdefault(name.rpartition("/")[2], []).append(name)
+    label_of, orphans = dict(found.label_of), []
+    for label in found.orphans:
+        images = free.pop(said(place.root / label), [])
+        if len(images) == 1:
+            label_of[images[0]] = label
+        else:
+            orphans.append(label)
+    return Pairs(label_of, tuple(orphans), found.doubled, found.shared, found.by_name)
+
+
+def named_only(place: Place, files: Iterable[str], said: Callable[[Path], str]) -> tuple[dict[str, str], list[str]]:
+    """Label files by the images that they name, where there are none: a name in the label file's own folder.
+
+    Args:
+        place: The source.
+        files: Label files, relative to its root.
+        said: As in `with_named`.
+
+    Returns:
+        Label file by image, and those whose name another has already: their images are called as they are themselves.
+    """
+    label_of: dict[str, str] = {}
+    clashes: list[str] = []
+    for file in files:
+        above, slash, own = file.rpartition("/")
+        stem = os.path.splitext(own)[0]  # noqa: PTH122 - many times faster, once a file
+        name = f"{above}{slash}{said(place.root / file) or f'{stem}.jpg'}"
+        if name in label_of:
+            clashes.append(file)
+            ending = os.path.splitext(name)[1]  # noqa: PTH122 - as above
+            name = f"{above}{slash}{stem}{ending}"
+            name = name if name not in label_of else f"{above}{slash}{own}{ending}"
+        label_of[name] = file
+    return label_of, clashes

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcg.annotations.checks import Unusable, box_inside, ring_inside
+from rcg.errors import DataError
 from rcg.geometry import bounds, polygon_area
 from rcg.images import Size
 from rcg.types import Annotation, Point, Rle
@@ -127,10 +128,14 @@ def ellipse(centre: Point, radii: tuple[float, float], degrees: float = 0.0) -> 
     return turned(points, degrees, centre) if degrees else points
 
 
-def smallest_turned_box(points: Sequence[Point]) -> list[Point]:
+def smallest_turned_box(points: Sequence[Point], within: tuple[float, float] | None = None) -> list[Point]:
     """The corners of the turned box of the smallest area around points, clockwise on the screen.
 
     One of its sides lies along a side of the points' convex hull (Freeman and Shapira, 1975).
+
+    Args:
+        points: At least three, not on one line.
+        within: Width and height of the image that it may not reach out of; the upright box never does.
 
     Example:
         >>> sorted((round(x), round(y)) for x, y in smallest_turned_box([(1, 0), (2, 1), (1, 2), (0, 1), (1, 1)]))
@@ -138,20 +143,18 @@ def smallest_turned_box(points: Sequence[Point]) -> list[Point]:
     """
     hull = np.array(_hull(points), np.float64)
     sides = np.roll(hull, -1, axis=0) - hull
-    best: tuple[float, list[Point]] | None = None
+    best = rectangle(*hull.min(axis=0).tolist(), *hull.max(axis=0).tolist())
+    smallest = polygon_area(best)
     for angle in np.unique(np.arctan2(sides[:, 1], sides[:, 0]) % (math.pi / 2)).tolist():
         along = np.array([math.cos(angle), math.sin(angle)])
         across = np.array([-along[1], along[0]])
         u, v = hull @ along, hull @ across
-        area = float((u.max() - u.min()) * (v.max() - v.min()))
-        if best is None or area < best[0]:
-            corners = rectangle(float(u.min()), float(v.min()), float(u.max()), float(v.max()))
-            best = (
-                area,
-                [(float(a * along[0] + b * across[0]), float(a * along[1] + b * across[1])) for a, b in corners],
-            )
-    assert best is not None
-    return best[1]
+        corners = rectangle(float(u.min()), float(v.min()), float(u.max()), float(v.max()))
+        turned_back = np.array([a * along + b * across for a, b in corners])
+        inside = within is None or bool((turned_back >= 0).all() and (turned_back <= within).all())
+        if inside and polygon_area(corners) < smallest * (1 - 1e-9):
+            smallest, best = polygon_area(corners), [(x, y) for x, y in turned_back.tolist()]
+    return best
 
 
 def _hull(points: Sequence[Point]) -> list[Point]:
@@ -170,3 +173,24 @@ def _hull(points: Sequence[Point]) -> list[Point]:
 
     ordered = sorted(set(points))
     return [*chain(ordered), *chain(ordered[::-1])] or list(points)
+
+
+def decoded_mask(rle: Rle) -> NDArray[np.bool_]:
+    """The (height, width) pixels of a mask.
+
+    Raises:
+        DataError: If its counts do not fit its size.
+
+    Example:
+        >>> decoded_mask(Rle(2, 3, (1, 2, 3))).tolist()
+        [[False, True, False], [True, False, False]]
+    """
+    from pycocotools import mask as codec
+
+    size = [rle.height, rle.width]
+    if isinstance(rle.counts, str):
+        return np.asarray(codec.decode({"size": size, "counts": rle.counts.encode()}), np.bool_)
+    if min(rle.counts, default=0) < 0 or sum(rle.counts) != rle.height * rle.width:
+        raise DataError(f"the counts of the mask do not add up to its {rle.width} x {rle.height} pixels")
+    flat = np.repeat(np.arange(len(rle.counts)) % 2 == 1, rle.counts)
+    return np.asarray(flat.reshape(rle.width, rle.height).T)

@@ -15,6 +15,7 @@ from xml.sax.saxutils import unescape
 
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, ring_inside, score_of
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
+from rcg.annotations.finding import SAME_IMAGE, named_only, with_named
 from rcg.annotations.perimage import Item, Note, Orphans, PerImageReader, PerImageSource
 from rcg.annotations.place import Pairs, Place
 from rcg.annotations.source import OTHER_SIZE, Earlier, Reading
@@ -46,8 +47,11 @@ def recognise(place: Place) -> str | None:
 
 
 def _is_voc(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(4096)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:  # a link that leads nowhere, or no right to read: the others tell
+        return False
     return _ROOT.search(decoded(head).encode()) is not None
 
 
@@ -62,14 +66,17 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[Element, _Obje
     if not files:
         raise DataError("there is no Pascal VOC file here", where=place.root, fix="name the folder of the .xml files")
     splits = _listed_splits(place)
+    clashes: list[str] = []
     if place.has_images:
-        found = _with_named(place, place.pairs(files))
+        found = with_named(place, place.pairs(files), _said_file)
         names, label_of = place.image_names, found.label_of
     else:
-        label_of = {_said_name(place, file): file for file in files}
+        label_of, clashes = named_only(place, files, _said_file)
         found, names = Pairs(label_of, (), {}, {}, False), tuple(sorted(label_of))
     images = place.images if place.has_images else place.root
-    classes = find_classes(place, reading.classes) if reading.classes is not None else _used(place, files, reading.earlier)
+    classes = (
+        find_classes(place, reading.classes) if reading.classes is not None else _used(place, files, reading.earlier)
+    )
     assert classes is not None
     source = PerImageSource(
         format="voc",
@@ -90,6 +97,8 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[Element, _Obje
         class_hint=classes.origin,
     )
     source.note_pairs(found)
+    for file in clashes:
+        source.notes.add(SAME_IMAGE, file)
     if not place.has_images:
         source.notes.say("there are no images, so names and sizes are as the XML says (images=DIR names their folder)")
     return source
@@ -116,32 +125,12 @@ def _listed_splits(place: Place) -> dict[str, str]:
     return listed
 
 
-def _with_named(place: Place, found: Pairs) -> Pairs:
-    """Label files whose path fits no image get the one that their `<filename>` says, if it is there once and free."""
-    free: dict[str, list[str]] = {}
-    for name in place.image_names:
-        if name not in found.label_of:
-            free.setdefault(name.rpartition("/")[2], []).append(name)
-    label_of, orphans = dict(found.label_of), []
-    for label in found.orphans:
-        images = free.pop(_said_file(place.root / label), [])
-        if len(images) == 1:
-            label_of[images[0]] = label
-        else:
-            orphans.append(label)
-    return Pairs(label_of, tuple(orphans), found.doubled, found.shared, found.by_name)
-
-
 def _said_file(path: Path) -> str:
-    match = re.search(r"<filename>([^<]*)</filename>", read_text(path))
+    try:
+        match = re.search(r"<filename>([^<]*)</filename>", decoded(path.read_bytes()))
+    except OSError:
+        return ""
     return unescape(match[1]).strip().replace("\\", "/").rpartition("/")[2] if match else ""
-
-
-def _said_name(place: Place, label: str) -> str:
-    """What a label file calls its image, in the label file's own folder."""
-    above = label.rpartition("/")[0]
-    name = _said_file(place.root / label) or f"{_stem(label)}.jpg"
-    return f"{above}/{name}" if above else name
 
 
 def _used(place: Place, files: tuple[str, ...], earlier: Earlier | None) -> ClassFile:
@@ -157,7 +146,10 @@ def _used(place: Place, files: tuple[str, ...], earlier: Earlier | None) -> Clas
 
 def _names_in(path: Path) -> set[str]:
     """The class names of one file; by a pattern where its text is plain, which is many times faster than parsing."""
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return set()  # as below
     found = _NAME.findall(data)
     if len(found) == len(_OBJECT.findall(data)) and data.isascii():
         return {name.decode().strip() for name in found if name.strip()}
@@ -206,7 +198,10 @@ class VocReader(PerImageReader["Element", _Object]):
         """The image's size, or what the XML says where there is no image at all."""
         if self.has_images:
             return super().size(item, note)
-        said = _said_size(self.content(str(item.label)))
+        try:
+            said = _said_size(self.content(str(item.label)))
+        except OSError as error:
+            raise Unusable(f"the label file cannot be read ({error.strerror})") from error
         if said is None:
             raise Unusable("there is no image, and the XML does not say its width and height; name the images' folder")
         return said

@@ -269,7 +269,8 @@ def _box(values: list[float], size: Size) -> tuple[Box, bool]:
     return box_inside(left, top, left + across * size.width, top + down * size.height, size)
 
 
-def _keypoints(values: list[float], numbers: int, size: Size) -> Keypoints:
+def _keypoints(values: list[float], numbers: int, size: Size) -> Keypoints | None:
+    """The keypoints of a line; None where it has a box and none of them."""
     points = []
     for at in range(0, len(values), numbers):
         x, y = values[at] * size.width, values[at + 1] * size.height
@@ -277,4 +278,4 @@ def _keypoints(values: list[float], numbers: int, size: Size) -> Keypoints:
         if visible not in (0, 1, 2):
             raise Unusable(f"a keypoint's visibility is 0, 1 or 2, not {visible:g}")
         points.append((x, y, int(visible)))
-    return Keypoints(tuple(points))
+    return Keypoints(tuple(points)) if any(point != (0, 0, 0) for point in points) else None

@@ -12,12 +12,25 @@ from typing import Any
 import orjson
 
 from rcg.annotations.folder import FolderWriter
+from rcg.annotations.shapes import rectangle, smallest_turned_box
 from rcg.annotations.source import Rendered, losses, unknown_label
 from rcg.annotations.split import SPLITS
+from rcg.errors import ConfigError
 from rcg.geometry import bounds
 from rcg.types import Annotation, ImageRecord, LabelSet, Loss, Point, Polygon
 
 CARRIES = frozenset({"polygons", "score", "keypoints", "split"})
+
+CARRIES_OF = {
+    "any": CARRIES,
+    "detect": frozenset({"score", "split"}),
+    "segment": frozenset({"polygons", "score", "split"}),
+    "obb": frozenset({"score", "split"}),  # and outlines of four points
+    "pose": frozenset({"keypoints", "score", "split"}),
+}
+"""What each kind of label file holds; in "any" each line is what its label asks for."""
+
+_PLAIN = "plain box, written as an outline of four points"
 
 ADVICE = (
     "to train with Ultralytics, put the folder labels beside the images: it looks for labels at the path of the image "
@@ -37,14 +50,22 @@ class YoloWriter(FolderWriter):
         path: The folder to make, or to replace if it was written this way before.
         labels: The classes; they are numbered from 0 in their order.
         images: The folder of the images.
+        kind: Of `CARRIES_OF`: what each line is to be.
+
+    Raises:
+        ConfigError: If lines with keypoints are asked for and the labels have none.
     """
 
-    def __init__(self, path: str | Path, labels: LabelSet, *, images: Path) -> None:
+    def __init__(self, path: str | Path, labels: LabelSet, *, images: Path, kind: str = "any") -> None:
+        if kind == "pose" and not labels.keypoints:
+            raise ConfigError("these labels have no keypoints", where=path, fix="write yolo-detect instead")
+        points = len(labels.keypoints) if kind in ("any", "pose") else 0
+        self._points = points
         self._images = images
         self._lists: dict[str, list[str]] = {}
         self._kept: Counter[str] = Counter()  # how many of them stand in the work folder
         self._numbers = {name: number for number, name in enumerate(labels.names)}
-        super().__init__(path, labels, endings=(".txt", ".yaml"), render=_Render(self._numbers, len(labels.keypoints)))
+        super().__init__(path, labels, endings=(".txt", ".yaml"), render=_Render(self._numbers, points, kind))
 
     def put(self, rendered: Rendered) -> tuple[Loss, ...]:
         """Write what `render` made, and remember the split."""
@@ -94,8 +115,8 @@ class YoloWriter(FolderWriter):
             "names:",
             *(f"  {number}: {orjson.dumps(name).decode()}" for name, number in self._numbers.items()),
         ]
-        if self.labels.keypoints:
-            lines.append(f"kpt_shape: [{len(self.labels.keypoints)}, 3]")
+        if self._points:
+            lines.append(f"kpt_shape: [{self._points}, 3]")
         return ("\n".join(lines) + "\n").encode()
 
     def _splits(self) -> list[str]:
@@ -114,27 +135,39 @@ class _Render:
 
     Attributes:
         numbers: Class number by name.
-        keypoints: How many keypoints a label has.
+        keypoints: How many keypoints a line has.
+        kind: What each line is to be.
     """
 
     numbers: dict[str, int]
     keypoints: int
+    kind: str
 
     def __call__(self, record: ImageRecord) -> Rendered:
         written = record.labelled or bool(record.annotations)
-        carries = CARRIES - {"polygons"} if self.keypoints else CARRIES  # a pose line has no outline
-        lost = losses(record, carries if written else carries - {"split"})
-        if not self.keypoints and (moved := sum(_box_differs(annotation) for annotation in record.annotations)):
-            lost = (*lost, Loss(file_name=record.file_name, what="box", count=moved))
         if not written:
-            return Rendered(record.file_name, losses=lost)
+            return Rendered(record.file_name, losses=losses(record, CARRIES - {"split"}))
         return Rendered(
             record.file_name,
             name=f"labels/{os.path.splitext(record.file_name)[0]}.txt",  # noqa: PTH122 - many times faster, once a file
             head="".join([self._line(annotation, record) for annotation in record.annotations]).encode(),
             annotations=len(record.annotations),
-            losses=lost,
+            losses=self._losses(record),
             split=record.split,
+        )
+
+    def _losses(self, record: ImageRecord) -> tuple[Loss, ...]:
+        """What the lines do not say of a record."""
+        carries = CARRIES_OF[self.kind] - ({"polygons"} if self.keypoints else set())  # a pose line has no outline
+        count = Counter({loss.what: loss.count for loss in losses(record, carries)})
+        if self.kind == "obb":
+            count["polygons"] -= sum(map(_is_turned_box, record.annotations))
+        for annotation in record.annotations:
+            outline = not self.keypoints and self.kind != "detect"
+            count["box"] += outline and _box_differs(annotation)
+            count[_PLAIN] += self.kind in ("segment", "obb") and not annotation.polygons
+        return tuple(
+            Loss(file_name=record.file_name, what=what, count=many) for what, many in count.items() if many > 0
         )
 
     def _line(self, annotation: Annotation, record: ImageRecord) -> str:
@@ -142,8 +175,8 @@ class _Render:
         if number is None:
             raise unknown_label(annotation.label, self.numbers, record.file_name)
         width, height, box = record.width, record.height, annotation.box
-        if annotation.polygons and not self.keypoints:
-            values = [value for x, y in joined(annotation.polygons) for value in (x / width, y / height)]
+        if (outline := self._outline(annotation, (width, height))) is not None:
+            values = [value for x, y in outline for value in (x / width, y / height)]
         else:
             values = [(box.x + box.width / 2) / width, (box.y + box.height / 2) / height]
             values += [box.width / width, box.height / height]
@@ -153,6 +186,21 @@ class _Render:
         if annotation.score is not None:
             values.append(annotation.score)
         return " ".join([str(number), *(f"{value:.9g}" for value in values)]) + "\n"
+
+    def _outline(self, annotation: Annotation, size: tuple[float, float]) -> list[Point] | None:
+        """The points of a line; None where it is a box."""
+        if self.keypoints or self.kind == "detect" or (self.kind == "any" and not annotation.polygons):
+            return None
+        if not annotation.polygons:
+            return rectangle(*annotation.box.corners)
+        if self.kind == "obb" and not _is_turned_box(annotation):
+            return smallest_turned_box([point for ring in annotation.polygons for point in ring.points], size)
+        return joined(annotation.polygons)
+
+
+def _is_turned_box(annotation: Annotation) -> bool:
+    """Whether the outline is one of four points."""
+    return len(annotation.polygons) == 1 and len(annotation.polygons[0].points) == 4
 
 
 def _box_differs(annotation: Annotation) -> bool:
@@ -171,6 +219,8 @@ def joined(rings: tuple[Polygon, ...]) -> list[Point]:
         >>> joined((square,))
         [(0, 0), (1, 0), (1, 1), (0, 1)]
     """
+    if len(rings) == 1:
+        return list(rings[0].points)
     first, *others = (_clockwise(ring) for ring in rings)
     points = list(first)
     for ring in others:

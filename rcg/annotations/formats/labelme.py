@@ -1,0 +1,236 @@
+"""LabelMe: one JSON file an image, in pixels; X-AnyLabeling and others write it too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rcg.annotations.checks import NoScore, UnknownClass, Unusable, score_of
+from rcg.annotations.classes import ClassFile, find_classes
+from rcg.annotations.finding import SAME_IMAGE, named_only, with_named
+from rcg.annotations.formats.labelme_file import (
+    Entry,
+    box_of,
+    is_mask,
+    is_round,
+    mask_of,
+    parsed,
+    read_bytes,
+    ring_of,
+    things,
+)
+from rcg.annotations.jsonscan import JsonFile
+from rcg.annotations.listed import number_of, size_said
+from rcg.annotations.perimage import Item, Note, Orphans, PerImageReader, PerImageSource
+from rcg.annotations.place import Pairs, Place
+from rcg.annotations.shapes import ROUND, boxed, masked, outlined
+from rcg.annotations.source import OTHER_SIZE, Earlier, Reading
+from rcg.annotations.split import split_of_path
+from rcg.errors import DataError, FormatError
+from rcg.images import Size
+from rcg.types import Annotation, LabelSet
+
+_MOST_LOOKED_AT = 50
+_LOOK = 65_536
+_OTHER_JSON = "JSON files that are no LabelMe labels, passed over"
+
+
+def recognise(place: Place) -> str | None:
+    """Why a place holds LabelMe labels, or None."""
+    files = [place.root / name for name in place.files.get(".json", ())[:_MOST_LOOKED_AT]]
+    for path in files if place.file is None else [place.file]:
+        if path.suffix.lower() == ".json" and _looks_like(path):
+            return f"{place.shown(path)} holds the shapes of one image"
+    return None
+
+
+def _looks_like(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LOOK)
+    except OSError:
+        return False
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and b'"shapes"' in head
+
+
+def open_source(place: Place, reading: Reading) -> PerImageSource[dict[str, Any], Entry]:
+    """The LabelMe labels of a place; without any image the sizes are those that the files say.
+
+    Raises:
+        DataError: If there is no label file.
+        FormatError: If the class file cannot be understood.
+    """
+    files, others, used = _label_files(place, reading.earlier)
+    if not files:
+        raise DataError("there is no LabelMe file here", where=place.root, fix="name the folder of the .json files")
+    clashes: list[str] = []
+    if place.has_images:
+        found = with_named(place, place.pairs(files), _said_file)
+        names, label_of = place.image_names, found.label_of
+    else:
+        label_of, clashes = named_only(place, files, _said_file)
+        found, names = Pairs(label_of, (), {}, {}, False), tuple(sorted(label_of))
+    images = place.images if place.has_images else place.root
+    classes = ClassFile(names=tuple(sorted(used)), origin="those in the files, sorted")
+    if reading.classes is not None and (given := find_classes(place, reading.classes)) is not None:
+        classes = given
+    source = PerImageSource(
+        format="labelme",
+        reason=f"{reading.reason}; class names: {classes.origin}",
+        images=images,
+        labels=LabelSet(classes.names).renumbered(1),
+        items=[Item(name, label_of.get(name), split_of_path(name)) for name in names],
+        read=LabelMeReader(
+            images=images,
+            images_shown=place.prefix(images),
+            root=place.root,
+            root_shown=place.prefix(place.root),
+            need_score=reading.need_score,
+            names=frozenset(classes.names),
+            has_images=place.has_images,
+        ),
+        orphans=Orphans(files=found.orphans, doubled=found.doubled),
+        class_hint=classes.origin,
+    )
+    source.note_pairs(found)
+    for kind, examples in ((_OTHER_JSON, others), (SAME_IMAGE, clashes)):
+        for name in examples:
+            source.notes.add(kind, name)
+    if not place.has_images:
+        source.notes.say("there are no images, so names and sizes are as the JSON says (images=DIR names their folder)")
+    return source
+
+
+def _label_files(place: Place, earlier: Earlier | None) -> tuple[list[str], list[str], set[str]]:
+    """The label files, the other JSON files, and the class names that are used."""
+    if place.file is not None:
+        names: Iterable[str] = (place.file.name,) if place.file.suffix.lower() == ".json" else ()
+    else:
+        names = place.files.get(".json", ())
+    files: list[str] = []
+    others: list[str] = []
+    used = set() if earlier is None else set(earlier.names)
+    for name in names:
+        if earlier is not None and earlier.unchanged(f"{place.root}/{name}"):
+            files.append(name)
+            continue
+        try:
+            data = read_bytes(place.root / name)
+        except OSError:
+            files.append(name)  # reading it puts it in the quarantine
+            continue
+        if b'"shapes"' in data:
+            used |= _labels_in(data)
+        (files if b'"shapes"' in data or not data.strip() else others).append(name)
+    return files, others, used
+
+
+def _labels_in(data: bytes) -> set[str]:
+    try:
+        shapes = parsed(data)["shapes"]
+    except Unusable:
+        return set()  # reading it puts it in the quarantine
+    return {_label(shape) for shape in shapes} - {""}
+
+
+def _label(shape: Any) -> str:
+    label = shape.get("label") if isinstance(shape, dict) else None
+    return "" if label is None or isinstance(label, dict | list | bool) else str(label).strip()
+
+
+def _said_file(path: Path) -> str:
+    """The name of the image that a label file names, without folders; it may be a path on Windows."""
+    try:
+        said = parsed(read_bytes(path)).get("imagePath")
+    except (OSError, Unusable):
+        return ""
+    return said.replace("\\", "/").rpartition("/")[2].strip() if isinstance(said, str) and "\0" not in said else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMeReader(PerImageReader[dict[str, Any], Entry]):
+    """Reads one image with its JSON.
+
+    Attributes:
+        names: The classes.
+        has_images: Whether sizes come from images; else from the JSON.
+    """
+
+    names: frozenset[str]
+    has_images: bool
+
+    def size(self, item: Item, note: Note) -> Size:
+        """The image's size, or what the JSON says where there is no image at all."""
+        if self.has_images:
+            return super().size(item, note)
+        try:
+            said = _said_size(self.content(str(item.label)))
+        except OSError as error:
+            raise Unusable(f"the label file cannot be read ({error.strerror})") from error
+        if said is None:
+            what = "there is no image, and the JSON does not say imageWidth and imageHeight"
+            raise Unusable(f"{what}; name the images' folder")
+        return said
+
+    def content(self, label: str) -> dict[str, Any]:
+        """The file's values, without the photo that may be in it."""
+        return parsed(read_bytes(self.root / label))
+
+    def entries(self, content: dict[str, Any]) -> Iterator[Entry]:
+        """The things in it, each with the number of its first shape."""
+        yield from things(content["shapes"])
+
+    def locate(self, label: str, entry: Entry) -> tuple[int | None, str]:
+        """The line that the shape begins on, and the shape on one line."""
+        text = json.dumps(entry[1][0] if len(entry[1]) == 1 else entry[1], ensure_ascii=False)[:200]
+        try:
+            with JsonFile(self.root / label) as file:
+                spans = (begin for key, begin, _ in file.walk() if key == "shapes")
+                for number, begin in enumerate(spans):
+                    if number == entry[0]:
+                        return file.line(begin), text
+        except FormatError:
+            pass
+        return None, text
+
+    def annotation(self, entry: Entry, size: Size) -> tuple[Annotation, bool]:
+        """The label of one thing."""
+        shapes = entry[1]
+        first = shapes[0]
+        label = _label(first)
+        if not label:
+            raise Unusable("the shape has no label; add it")
+        if label not in self.names:
+            raise UnknownClass(f"the class {label!r} is not in the class file; add it there")
+        score = None if first.get("score") is None else score_of(number_of(first["score"], "score"))
+        if score is None and self.need_score:
+            raise NoScore
+        if len(shapes) > 1:
+            return outlined(label, [ring_of(shape) for shape in shapes], size, score=score)
+        if is_mask(first):
+            return masked(label, *mask_of(first, size), size, score=score)
+        if (box := box_of(first)) is not None:
+            return boxed(label, box, size, score=score)
+        return outlined(label, [ring_of(first)], size, score=score)
+
+    def remark(self, label: str, content: dict[str, Any], size: Size, note: Note) -> None:
+        """Note another size in the JSON, round shapes, and marks that are not carried."""
+        said = _said_size(content)
+        if said is not None and said != size:
+            text = f"{label} ({said.width} x {said.height} there, {size.width} x {size.height} in the image)"
+            note(OTHER_SIZE, text)
+        shapes = [shape for shape in content["shapes"] if isinstance(shape, dict)]
+        if any(is_round(shape) for shape in shapes):
+            note(ROUND, label)
+        flags = [content.get("flags"), *(shape.get("flags") for shape in shapes)]
+        if any(isinstance(each, dict) and any(each.values()) for each in flags):
+            note("label files with flags, which RCG does not carry", label)
+        if any(shape.get("description") for shape in shapes):
+            note("label files with descriptions, which RCG does not carry", label)
+
+
+def _said_size(content: dict[str, Any]) -> Size | None:
+    return size_said(content.get("imageWidth"), content.get("imageHeight"))
