@@ -1,7 +1,9 @@
 """What several test files share."""
 
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,15 @@ from tests.panel_data import fill
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as rcg.training sets it; here torch may be imported before
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """A folder in memory where there is one, for tests that make and flush thousands of files."""
+    memory = Path("/dev/shm")
+    made = Path(tempfile.mkdtemp(prefix="rcg_test_", dir=memory if os.access(memory, os.W_OK) else tmp_path))
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture

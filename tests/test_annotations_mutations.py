@@ -10,8 +10,6 @@ import json
 import math
 import os
 import shutil
-import tempfile
-from pathlib import Path
 from xml.etree import ElementTree
 
 import orjson
@@ -32,12 +30,8 @@ NAMES = ("card", "scratch")
 
 
 @pytest.fixture
-def folder():
-    """A folder in memory where there is one: thousands of files are written and flushed."""
-    shared = Path("/dev/shm")
-    made = tempfile.mkdtemp(dir=shared if os.access(shared, os.W_OK) else None)
-    yield Path(made)
-    shutil.rmtree(made)
+def folder(quick):
+    return quick
 
 
 def cases(count):

@@ -542,7 +542,7 @@ def test_coco_one_fault_costs_only_itself(command, tmp_path, name):
     fault, word = COCO_FAULTS[name]
     image(tmp_path / "set/a.jpg")
     good = [{"bbox": [80, 30, 40, 40]}, fault, {"bbox": [40, 40, 20, 20], "category_id": 2}]
-    path = coco(tmp_path / "set/set.json", annotations=good)
+    coco(tmp_path / "set/set.json", annotations=good)
     _, found, (line,) = convert(command, tmp_path / "set", tmp_path)
     assert found == {"a.jpg": [BOX_ONE, BOX_TWO]}
     assert (line["file"], word in line["reason"]) == ("set.json", True)
