@@ -10,14 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WORKSPACE = {
     "settings", "journal", "runs", "corrections", "dataset_types", "datasets", "dataset_writer", "fingerprints",
-    "importing", "remapping", "table", "version_content", "version_store", "versions", "workspace",
+    "export_detectron2", "export_detectron2_script", "export_folder", "export_ultralytics", "exporting", "importing",
+    "remapping", "table", "version_content", "version_store", "versions", "workspace",
 }  # fmt: skip
 ORDER = [
-    {"errors"}, {"progress"}, {"types"}, {"geometry"}, {"files"}, {"image_headers"}, {"images"},
+    {"errors"}, {"progress"}, {"types", "figures"}, {"geometry"}, {"files"}, {"image_headers"}, {"images"},
     {"annotations", "photometric"},
     {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "job_files", "jobs", "job_process"}, {"training"},
     {"grading", "review"},
-    {"cluster", "capture", "info", "demo", "console"}, {"cli"}, {"__init__", "__main__"},
+    {"cluster", "capture", "info", "demo", "console"}, {"cli", "cli_dataset"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 HEAVY = {"torch", "torchvision", "PIL", "cv2", "matplotlib", "fiftyone", "pycocotools", "tensorboard", "ipywidgets"}
