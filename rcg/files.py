@@ -337,13 +337,24 @@ def walk(top: str | Path, *, skip: Callable[[str], bool]) -> Iterator[tuple[str,
     Raises:
         RcgError: If a folder may not be read: what is in it would be missed in silence.
     """
-    root = os.fspath(top)
-    for base, folders, names in os.walk(root, followlinks=True, onerror=_refuse):
-        inside = os.path.relpath(base, root).replace(os.sep, "/")
-        prefix = "" if inside == "." else f"{inside}/"
-        own = [name for name in folders if name != _SYSTEM and not skip(prefix + name)]
-        folders[:] = [name for name in own if not _leads_back(f"{base}/{name}")]
+    waiting = [("", os.fspath(top))]
+    while waiting:
+        prefix, base = waiting.pop()
+        names, folders = _entries(base)
         yield prefix, names
+        own = [name for name in sorted(folders, reverse=True) if name != _SYSTEM and not skip(prefix + name)]
+        waiting += [(f"{prefix}{name}/", f"{base}/{name}") for name in own if not _leads_back(f"{base}/{name}")]
+
+
+def _entries(folder: str) -> tuple[list[str], list[str]]:
+    """The names of the files in a folder, and of the folders."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.is_dir()) for entry in entries]
+    except OSError as error:
+        _refuse(error)
+        return [], []
+    return [name for name, is_folder in found if not is_folder], [name for name, is_folder in found if is_folder]
 
 
 def make_folder(path: str | Path) -> None:

@@ -77,17 +77,20 @@ def find_classes(place: Place, classes: str | Path | Sequence[str] | None) -> Cl
 def _candidates(place: Place) -> Iterable[Path]:
     """Class files of a place, best first, by kind and then the nearest to its top."""
 
-    def at(endings: Iterable[str], accept: Any = None) -> list[Path]:
+    def at(endings: Iterable[str]) -> list[Path]:
         names = [name for ending in endings for name in place.files.get(ending, ())]
-        names = [name for name in names if accept is None or name.rpartition("/")[2].lower() in accept]
         return [place.root / name for name in sorted(names, key=lambda name: (name.count("/"), name))]
 
-    yield from at(_YAML, {"data.yaml", "data.yml", "dataset.yaml", "dataset.yml"})
+    def named(ending: str, *names: str) -> list[Path]:
+        return [place.root / name for name in place.named(ending, names)]
+
+    yield from named(".yaml", "data.yaml", "dataset.yaml")
+    yield from named(".yml", "data.yml", "dataset.yml")
     yield from at(_YAML)
-    yield from at([".txt"], _NAMED)
+    yield from named(".txt", *_NAMED)
     yield from at([".names"])
-    yield from at([".labels"], {"_darknet.labels"})
-    yield from at([".json"], {"notes.json"})
+    yield from named(".labels", "_darknet.labels")
+    yield from named(".json", "notes.json")
     for folder in dict.fromkeys((place.source if place.source.is_dir() else place.root, *_above(place.root))):
         for name in ("data.yaml", "data.yml", "dataset.yaml", *_NAMED, "obj.names", "notes.json"):
             if (folder / name).is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -140,6 +141,18 @@ class Place:
                 elif prefix + name != ignored:
                     others.setdefault(ending, []).append(prefix + name)
         return tuple(sorted(images)), {ending: tuple(sorted(names)) for ending, names in others.items()}
+
+    def named(self, ending: str, names: Iterable[str]) -> list[str]:
+        """The files of an ending that have one of these names, whatever their case and folder; the nearest first.
+
+        Args:
+            ending: Such as ".txt".
+            names: File names in lower case, with their ending.
+        """
+        text = "\n".join(self.files.get(ending, ()))  # one search through all is much faster than a look at each
+        wanted = "|".join(map(re.escape, names))
+        found = re.findall(rf"^(?:.*/)?(?:{wanted})$", text, re.MULTILINE | re.IGNORECASE)
+        return sorted(found, key=lambda name: (name.count("/"), name))
 
     def with_images(self, folder: Path, *, with_labels: bool) -> Place:
         """The same place with its images in `folder`, if there are any and it has none of its own.
@@ -299,6 +312,7 @@ def pair(images: Iterable[str], labels: Iterable[str], *, inside: str = "") -> P
     return Pairs(label_of, orphans, doubled, shared, by_name and bool(label_of))
 
 
+_NOWHERE: list[tuple[str, str]] = []
 _Found = tuple[dict[str, str], dict[str, tuple[str, ...]], dict[str, str]]
 
 
@@ -311,34 +325,42 @@ def _pair_by_path(images: tuple[str, ...], uses: dict[str, int], inside: str) ->
     label_of: dict[str, str] = {}
     shared: dict[str, tuple[str, ...]] = {}
     doubled: dict[str, str] = {}
-    places: dict[str, list[tuple[str, str]]] = {}  # for each folder of images, where their labels may begin and end
     odd = {pairing_key(label.removeprefix(inside), LABEL_FOLDERS): label for label in uses if not label.isascii()}
+    here, places = None, _NOWHERE
     for image in images:
-        above, slash, name = image.rpartition("/")
-        stem = name[: name.rindex(".")]
-        if above not in places:
-            key = pairing_key(f"{above}{slash}x.y", IMAGE_FOLDERS)[:-1]
-            places[above] = beginnings.get(key, [])
-        found = [label for begin, end in places[above] if (label := f"{begin}{stem}{end}") in uses]
-        if not image.isascii() and not found and (other := odd.get(pairing_key(image, IMAGE_FOLDERS))):
-            found = [other]
-        for label in found[:1]:
-            uses[label] += 1
-            label_of[image] = label
-            if uses[label] > 1:
-                shared[label] = (*shared.get(label, ()), image)
-        if len(found) > 1:
-            doubled.update((label, found[0]) for label in found[1:])
+        cut = image.rfind("/") + 1
+        if image[:cut] != here:
+            here = image[:cut]
+            places = beginnings.get(pairing_key(f"{here}x.y", IMAGE_FOLDERS)[:-1], _NOWHERE)
+        stem = image[cut : image.rindex(".")]
+        found = ""
+        for begin, end in places:
+            label = begin + stem + end
+            if label in uses:
+                if found:
+                    doubled[label] = found
+                else:
+                    found = label
+        if not found and odd and not image.isascii():
+            found = odd.get(pairing_key(image, IMAGE_FOLDERS), "")
+        if found:
+            label_of[image] = found
+            used = uses[found] = uses[found] + 1
+            if used > 1:
+                shared[found] = (*shared.get(found, ()), image)
     first = {label: image for image, label in label_of.items() if label in shared and image not in shared[label]}
     return label_of, {label: (first[label], *others) for label, others in shared.items()}, doubled
 
 
 def _beginnings(labels: Iterable[str], inside: str) -> dict[str, list[tuple[str, str]]]:
     """By what a folder of images and one of labels have in common: how the names of its labels begin and end."""
-    folders: dict[tuple[str, str], None] = {}
-    for label in labels:
-        above, slash, name = label.rpartition("/")
-        folders[f"{above}{slash}", name[name.rindex(".") :]] = None
+    folders: set[tuple[str, str]] = set()
+    folder, ending = None, ""
+    for label in labels:  # sorted, so that most come after one of the same folder
+        cut = label.rfind("/") + 1
+        if label[:cut] != folder or not label.endswith(ending):
+            folder, ending = label[:cut], label[label.rindex(".") :]
+            folders.add((folder, ending))
     found: dict[str, list[tuple[str, str]]] = {}
     for folder, ending in sorted(folders):
         key = pairing_key(f"{folder}x.y".removeprefix(inside), LABEL_FOLDERS)[:-1]

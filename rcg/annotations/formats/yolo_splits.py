@@ -13,7 +13,6 @@ from rcg.images import is_image_name
 
 LISTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "trainval": None}
 """Split by the name of a list without its ending; None for a list of several."""
-_LONGEST = max(map(len, LISTS))
 
 
 class Splits:
@@ -99,9 +98,8 @@ def _bases(place: Place, classes: ClassFile) -> Sequence[Path]:
 
 
 def _usual_lists(place: Place) -> Iterator[tuple[Path, str]]:
-    for name in place.files.get(".txt", ()):
-        stem = name[name.rfind("/") + 1 : -len(".txt")]
-        split = LISTS.get(stem.lower()) if len(stem) <= _LONGEST else None
+    for name in place.named(".txt", [f"{each}.txt" for each in LISTS]):
+        split = LISTS[name.rpartition("/")[2].lower().removesuffix(".txt")]
         if split is not None and not name.startswith("ImageSets/"):
             yield Path(_full(place.root / name)), split
 
