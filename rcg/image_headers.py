@@ -122,7 +122,7 @@ def quick_size(handle: int, head: bytes, end: int) -> Size | None:
         size = _jpeg_size(handle, head)
         return size if size is not None and _ends_with(handle, head, end, b"\xff\xd9") else None
     if kind == b"\x89P":
-        if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or len(head) < 33 or b"eXIf" in head:
+        if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or not _plain_png(handle, head):
             return None
         size = Size(*struct.unpack(">II", head[16:24]))
         whole = size.width > 0 and size.height > 0 and _ends_with(handle, head, end, b"IEND\xaeB`\x82")
@@ -170,6 +170,17 @@ def _jpeg_size(handle: int, head: bytes) -> Size | None:
     return None
 
 
+def _plain_png(handle: int, head: bytes) -> bool:
+    """Whether a PNG has no EXIF block before its pixels; the chunks are followed, since a profile may come first."""
+    place = 33  # behind the signature and IHDR
+    for _ in range(1000):
+        chunk = head[place : place + 8] if place + 8 <= len(head) else os.pread(handle, 8, place)
+        if chunk[4:] in (b"IDAT", b"eXIf", b""):
+            return chunk[4:] == b"IDAT"
+        place += 12 + int.from_bytes(chunk[:4], "big")
+    return False
+
+
 def _webp_size(head: bytes, end: int) -> Size | None:
     """The size of a still WebP that is as long as it says and has no EXIF block."""
     if len(head) < 30 or head[8:12] != b"WEBP" or int.from_bytes(head[4:8], "little") + 8 != end:
@@ -211,5 +222,6 @@ def _exif_orientation(tiff: bytes) -> int | None:
         if at + 12 > len(tiff):
             return None
         if int.from_bytes(tiff[at : at + 2], order) == 0x0112:
-            return int.from_bytes(tiff[at + 8 : at + 10], order)
+            kind, count = int.from_bytes(tiff[at + 2 : at + 4], order), int.from_bytes(tiff[at + 4 : at + 8], order)
+            return int.from_bytes(tiff[at + 8 : at + 10], order) if (kind, count) == (3, 1) else None
     return 1

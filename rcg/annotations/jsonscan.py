@@ -7,6 +7,7 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -66,8 +67,9 @@ class JsonFile:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._data.close()
+        """Let go of the file; a walk that was left before its end holds it until it goes itself."""
+        with suppress(BufferError):
+            self._data.close()
 
     def has(self, key: str) -> bool:
         """Whether this key stands somewhere in the file: a quick look, no proof."""
