@@ -12,30 +12,20 @@ import typer
 
 from rcg import job_process, jobs
 from rcg.annotations import FORMATS, TARGETS
+from rcg.cli_dataset import AsJson, DatasetName, Place, dataset_app, open_workspace
 from rcg.console import progress, run_command, say, tell
 from rcg.errors import ConfigError, RcgError
 from rcg.progress import counted
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="RCG, the open workbench for grading trading cards.")
-dataset_app = typer.Typer(no_args_is_help=True, help="Create datasets, add images and labels, look at them.")
 runs_app = typer.Typer(help="List runs, or show one.")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(runs_app, name="runs", invoke_without_command=True)
-
-Place = Annotated[Path | None, typer.Option("--workspace", help="The workspace; $RCG_HOME, else ./data.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
-DatasetName = Annotated[str, typer.Argument(help="The dataset's name.")]
 
 
 def main() -> None:
     """Run the command line and exit."""
     run_command(app)
-
-
-def _workspace(place: Path | None) -> Any:
-    from rcg.workspace import Workspace
-
-    return Workspace(place)
 
 
 @app.command()
@@ -75,7 +65,7 @@ def demo(
     """Do the main job on made data: dataset, conversion, readiness, training, evaluation, predictions, review."""
     from rcg.demo import run_demo
 
-    done = run_demo(_workspace(workspace), budget=budget, seed=seed, profile=profile, report=progress())
+    done = run_demo(open_workspace(workspace), budget=budget, seed=seed, profile=profile, report=progress())
     tell(str(done), **asdict(done))
 
 
@@ -114,7 +104,7 @@ def validate(
     """Say whether a dataset or a label file can be trained on, and what to mend; exit 2 on "stop"."""
     from rcg.readiness import validate as run
 
-    ws = _workspace(workspace)
+    ws = open_workspace(workspace)
     names = {each.name for each in ws.datasets()}
     found = run(ws.dataset(source) if source in names or not Path(source).exists() else source)
     tell(str(found), **asdict(found))
@@ -132,7 +122,7 @@ def dataset_create(
 ) -> None:
     """Make an empty dataset."""
     names = [each.strip() for each in classes.split(",") if each.strip()]
-    made = _workspace(workspace).create(name, type=type, classes=names, card_pattern=card_pattern)
+    made = open_workspace(workspace).create(name, type=type, classes=names, card_pattern=card_pattern)
     text = f"made {name}, {made.type.title.lower()}; next: rcg dataset add {name} --images FOLDER"
     tell(text, name=name, type=made.type.name, path=made.path)
 
@@ -165,7 +155,7 @@ def dataset_add(
 
     given = images[0] if images and len(images) == 1 else images or None
     done = (
-        _workspace(workspace)
+        open_workspace(workspace)
         .dataset(name)
         .add(
             given,
@@ -189,7 +179,7 @@ def dataset_add(
 @dataset_app.command("list")
 def dataset_list(workspace: Place = None, json: AsJson = False) -> None:
     """List the datasets."""
-    ws = _workspace(workspace)
+    ws = open_workspace(workspace)
     rows: list[dict[str, Any]] = []
     told: list[str] = []
     for each in ws.datasets():
@@ -208,7 +198,7 @@ def dataset_list(workspace: Place = None, json: AsJson = False) -> None:
 @dataset_app.command("show")
 def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = False) -> None:
     """Show what a dataset holds."""
-    found = _workspace(workspace).dataset(name)
+    found = open_workspace(workspace).dataset(name)
     have, config = found.coverage(), found.config()
     rows = [
         f"{name}: {found.type.title} ({found.type.name}), made {config['created']}, in {found.path}",
@@ -238,7 +228,7 @@ def train(
     json: AsJson = False,
 ) -> None:
     """Train a detector on a dataset, or go on with a run."""
-    ws = _workspace(workspace)
+    ws = open_workspace(workspace)
     if resume and (dataset or settings or architecture or config or name):
         what = "a run goes on as it began: a dataset or settings beside --resume would be ignored"
         raise ConfigError(what, fix=f"rcg train --resume {resume}, or a new run without --resume")
@@ -294,7 +284,7 @@ def evaluate(
     """Compare a run's predictions with the labels: the 12 COCO numbers, and AP a class."""
     from rcg import training
 
-    ws = _workspace(workspace)
+    ws = open_workspace(workspace)
     data = None if dataset is None else ws.dataset(dataset)
     found = training.evaluate(ws.run(run), data, split=split, report=progress())
     tell(str(found), **asdict(found))
@@ -312,7 +302,7 @@ def predict(
     """Predict boxes on images; a dataset's predictions are stored with it."""
     from rcg import training
 
-    ws = _workspace(workspace)
+    ws = open_workspace(workspace)
     found = ws.run(run)
     data = ws.dataset(images) if images in {each.name for each in ws.datasets()} else None
     done = training.predict(found, Path(images) if data is None else data, score=score, report=progress())
@@ -338,7 +328,7 @@ def runs(context: typer.Context, workspace: Place = None, json: AsJson = False) 
         return
     rows: list[dict[str, Any]] = []
     told: list[str] = []
-    for run in _workspace(workspace).runs():
+    for run in open_workspace(workspace).runs():
         try:
             state, numbers = run.state(), (run.metrics() or {}).get("numbers", {})
         except RcgError as error:  # one that is broken does not hide the others
@@ -356,7 +346,7 @@ def runs_show(
     run: Annotated[str, typer.Argument(help="The run's name.")], workspace: Place = None, json: AsJson = False
 ) -> None:
     """Show a run: its settings, where it stands and what it reached."""
-    found = _workspace(workspace).run(run)
+    found = open_workspace(workspace).run(run)
     config, metrics = found.config(), found.metrics()
     rows = [f"{found.name}: {found.state()}, in {found.path}", *(f"  {k} = {v}" for k, v in config.items())]
     report = found.path / "report.md"
@@ -377,7 +367,7 @@ def journal(
     json: AsJson = False,
 ) -> None:
     """Show what changed in the workspace, and when."""
-    found = _workspace(workspace).journal()
+    found = open_workspace(workspace).journal()
     entries = found[max(0, len(found) - last) :]
     tell(
         "\n".join(map(str, entries)) or ("the journal is empty" if not found else "no entry asked for"), entries=entries
@@ -394,5 +384,5 @@ def browse(
     """Browse labels and predictions in FiftyOne; edits made there become corrections. Ctrl-C ends it."""
     from rcg.review import browse as run
 
-    done = run(_workspace(workspace).dataset(dataset), port=port, report=progress())
+    done = run(open_workspace(workspace).dataset(dataset), port=port, report=progress())
     tell(str(done), dataset=dataset)

@@ -361,11 +361,11 @@ class Dataset:
         """A hash of all that a training sees: images, labels, corrections, classes and splits; its version's id."""
         return self.version().id
 
-    def version(self, *, report: Report = silent) -> Version:
-        """What the dataset holds now, stored or not; see `rcg.versions`."""
+    def version(self, *, complete: bool = True, report: Report = silent) -> Version:
+        """What the dataset holds now, stored or not; see `rcg.versions.current_version`."""
         from rcg.versions import current_version
 
-        return current_version(self, report=report)
+        return current_version(self, complete=complete, report=report)
 
     def versions(self) -> tuple[Version, ...]:
         """The stored versions, oldest first."""

@@ -70,6 +70,18 @@ def read_content(
     raise AssertionError("records can always be read")
 
 
+def corrected_lines(dataset: Dataset) -> Iterator[Lines]:
+    """The dataset's images with their labels as they are now, corrections included, sorted by name, one at a time."""
+    in_force = tuple(each for each in dataset.corrections() if not each.undone)
+    corrected = _Corrected(dataset.labels, in_force)
+    try:
+        for _ in _own_lines(dataset):  # to its end: what was changed by hand may stand there
+            pass
+    except NotOwn:
+        return map(corrected.lines, _read_lines(dataset))
+    return map(corrected.lines, _own_lines(dataset))
+
+
 def _own_lines(dataset: Dataset) -> Iterator[Lines]:
     before, file = "", dataset.labels_file()
     for lines in own_images(file, dataset.labels) if file.exists() else ():

@@ -47,6 +47,7 @@ class Version:
         annotations: How many annotations, corrections included.
         per_label: Annotations by class.
         stored: Whether it can be gone back to.
+        notes: What going to it found, one sentence each.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Version:
     annotations: int
     per_label: Mapping[str, int]
     stored: bool = True
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(self.created))

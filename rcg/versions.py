@@ -89,11 +89,16 @@ def list_versions(dataset: Dataset) -> tuple[Version, ...]:
     return tuple(each.version for each in VersionStore(dataset.path).all())
 
 
-def current_version(dataset: Dataset, *, report: Report = silent) -> Version:
+def current_version(dataset: Dataset, *, complete: bool = True, report: Report = silent) -> Version:
     """What the dataset holds now, stored or not.
 
+    Args:
+        dataset: The dataset.
+        complete: Whether missing images are an error; else they count as they were.
+        report: Counts the images.
+
     Raises:
-        DataError: If images are missing.
+        DataError: If images are missing and `complete` is asked for.
     """
     found = _remembered(dataset)
     if found is None:
@@ -101,7 +106,8 @@ def current_version(dataset: Dataset, *, report: Report = silent) -> Version:
         found = read_content(dataset, report=report)
         dataset.memory["version"] = stamps, found
     content, marks = found
-    marks.check()
+    if complete:
+        marks.check()
     return _known(dataset, content) or _unstored(content)
 
 
@@ -317,12 +323,13 @@ def restore_version(dataset: Dataset, version: str, *, report: Report = silent) 
         out.change(changing={"doing": f"going to version {short}", "version": stored.version.id})
         marks = _put_back(out, store, stored, report)
         out.change(changing=None)
-        for note in _about_files(dataset, marks):
+        notes = tuple(_about_files(dataset, marks))
+        for note in notes:
             report(Tick(task="going back", done=len(marks), total=len(marks), note=note))
         reached = store_version(dataset, f"went to {short}, with image files that changed since", report=report)
     facts = {"version": reached.id[:12], "images": reached.images, "annotations": reached.annotations}
     journal.note(dataset.workspace, "version restored", dataset=dataset.name, **facts)
-    return reached
+    return replace(reached, notes=notes)
 
 
 def _put_back(out: DatasetWriter, store: VersionStore, stored: Stored, report: Report) -> dict[str, str]:
