@@ -14,7 +14,7 @@ WORKSPACE = {
     "remapping", "table", "version_content", "version_store", "versions", "workspace",
 }  # fmt: skip
 ORDER = [
-    {"errors"}, {"progress"}, {"types", "figures"}, {"geometry"}, {"files"}, {"image_headers"}, {"images"},
+    {"errors"}, {"progress"}, {"types", "figures"}, {"geometry"}, {"files"}, {"image_headers"}, {"images", "places"},
     {"annotations", "photometric"},
     {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "job_files", "jobs", "job_process"}, {"training"},
     {"grading", "review"},
