@@ -7,6 +7,8 @@ import pytest
 pytest.importorskip("ipywidgets")
 
 from rcg.annotations.mapping import ClassMap
+from rcg.errors import RcgError
+from rcg.runs import new_run
 from rcg.workspace import Workspace
 from widgets import dataset_panel
 from widgets.chooser_model import ChooserModel, list_folder
@@ -253,3 +255,73 @@ def test_another_dataset_shows_nothing_of_the_one_before(filled, spoilt):
             model.open_tab()
         assert model.quarantine.total == count
         assert model.classes_now.name == model.images.name == name
+
+
+# versions, classes, export
+
+
+def test_classes_of_a_dataset_are_changed_and_taken_back(filled):
+    panel = dataset_panel(filled, inline=True)
+    panel.open("classes")
+    model = panel.model
+    before = Workspace(filled).dataset("attic").coverage().per_label
+    assert panel.controls["apply"].description == "Change the classes"
+    model.classes_now.rows.rename("corner_whitening", "edge_whitening")
+    model.classes_now.rows.keep("stain", False)
+    panel.controls["apply"].click()
+    model.jobs.wait(60)
+    after = Workspace(filled).dataset("attic").coverage().per_label
+    assert after["edge_whitening"] == before["edge_whitening"] + before["corner_whitening"]
+    assert "stain" not in after
+    assert "merged" in panel.shown_message
+    assert model.classes_now.rows.texts() == ()
+
+    panel.open("versions")
+    versions = model.versions
+    assert panel.controls["versions"].value.count("<tr>") == len(versions.choices) + 1 >= 3
+    panel.controls["compare"].click()
+    shown = panel.controls["version_diff"].value
+    assert "10 images relabelled" in shown or "images relabelled" in shown
+    assert "stain" in shown
+    panel.controls["restore"].click()
+    model.jobs.wait(60)
+    assert Workspace(filled).dataset("attic").coverage().per_label == before
+    panel.controls["compare"].click()
+    compile(versions.code().python, "code", "exec")
+
+
+def test_versions_name_the_runs_that_saw_them(filled):
+    now = Workspace(filled).dataset("attic").version().id
+    new_run(filled, "first", {"dataset": "attic", "dataset_version": now, "labels": ["card"]})
+    panel = dataset_panel(filled, inline=True)
+    panel.open("versions")
+    assert "_first" in panel.controls["versions"].value
+    assert ">now<" in panel.controls["versions"].value
+
+
+def test_a_dataset_is_exported_and_says_where_to(filled, tmp_path):
+    panel = dataset_panel(filled, inline=True)
+    panel.open("export")
+    panel.controls["export_to"].value = "yolo"
+    panel.controls["export_out"].value = str(tmp_path / "out")
+    assert f"rcg dataset export attic --to yolo --out {tmp_path}/out" in panel.model.export.code().command
+    compile(panel.model.export.code().python, "code", "exec")
+    panel.controls["export"].click()
+    panel.model.jobs.wait(60)
+    assert "10 images" in panel.shown_message
+    assert str(tmp_path / "out") in panel.shown_message
+    assert len(list((tmp_path / "out").rglob("*.txt"))) >= 10
+    assert panel.controls["export_copy"].layout.display == "none"
+    panel.controls["export_to"].value = "ultralytics"
+    assert panel.controls["export_copy"].layout.display == ""
+
+
+def test_an_export_into_the_dataset_is_refused(filled):
+    panel = dataset_panel(filled, inline=True)
+    panel.open("export")
+    panel.controls["export_out"].value = str(filled / "datasets" / "attic" / "labels")
+    panel.controls["export"].click()
+    with pytest.raises(RcgError, match="would stand in the dataset itself"):
+        panel.model.jobs.wait(60)
+    panel.model.poll()
+    assert "name a place outside of it" in panel.job.message.value

@@ -79,7 +79,7 @@ class _Line:
         self.keep = w.Checkbox(indent=False, tooltip="Without the tick, the class is dropped with its annotations",
                                layout=w.Layout(width="34px", flex="0 0 auto"))  # fmt: skip
         self.label = w.HTML(layout=w.Layout(width="150px", flex="0 1 auto", min_width="60px"))
-        self.to = w.Text(continuous_update=False, layout=w.Layout(width="150px", flex="1 1 90px"))
+        self.to = w.Text(continuous_update=False, layout=w.Layout(width="150px", flex="1 1 90px", max_width="320px"))
         self.box = w.HBox([self.keep, self.label, self.to], layout=w.Layout(align_items="center"))
         self.keep.observe(lambda change: changed(self.name, None, change["new"]), "value")
         self.to.observe(lambda change: changed(self.name, change["new"], None), "value")

@@ -49,7 +49,7 @@ def code_of(arguments: Sequence[str], workspace: str | Path, *, before: Sequence
     )
 
 
-_FLAGS = ("link", "remove_gps")
+_FLAGS = ("link", "remove_gps", "copy")
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
@@ -80,6 +80,10 @@ def _python(arguments: Sequence[str]) -> str:  # noqa: PLR0911 - one return a ve
             return f"ws.dataset({name!r}).map_classes(ClassMap.parse({texts!r}), report=rcg.bar())"
         case ["dataset", "restore", name, version]:
             return f"ws.dataset({name!r}).restore({version!r}, report=rcg.bar())"
+        case ["dataset", "export", name]:
+            target = repr(options.pop("out")) if "out" in options else "None"
+            made = f"export(ws.dataset({name!r}), {target}{_named(options)}, report=rcg.bar())"
+            return f"from rcg.exporting import export\n\nprint({made})"
         case ["train"]:
             return f"rcg.resume(ws.run({options['resume']!r}), report=rcg.bar())"
         case ["train", name, *settings]:
@@ -120,7 +124,8 @@ def _papermill(arguments: Sequence[str], workspace: str | Path, before: Sequence
             values |= {known[key]: value for key, value in options.items() if key in known}
             values |= {"labels": options["labels"]} if {"labels", "images"} <= options.keys() else {}
             values |= {"class_map": shlex.join(maps)} if maps else {}
-            return _batch("01_datasets", workspace, values, flags={name: name in options for name in _FLAGS})
+            flags = {flag: flag in options for flag in ("link", "remove_gps")}
+            return _batch("01_datasets", workspace, values, flags=flags)
         case ["train", name, *settings]:
             return _batch("03_training", workspace, {"dataset": name, "settings": shlex.join(settings)})
     return ""

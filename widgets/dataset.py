@@ -12,6 +12,7 @@ from rcg.workspace import Workspace
 from widgets.chooser import Chooser
 from widgets.dataset_adding import adding_view
 from widgets.dataset_classes import classes_view
+from widgets.dataset_export import export_view
 from widgets.dataset_images import images_view
 from widgets.dataset_model import DatasetModel
 from widgets.dataset_overview import about_html
@@ -63,6 +64,7 @@ class DatasetPanel(Panel):
             "classes": ("Classes", classes_view(self, m.classes_now, bar)),
             "left_out": ("Left out", quarantine_view(self, m.quarantine)),
             "versions": ("Versions", versions_view(self, m.versions, bar)),
+            "export": ("Export", export_view(self, m.export, bar)),
         }
         self._names = tuple(parts)
         self.tabs = w.Tab([each for _, each in parts.values()], titles=[title for title, _ in parts.values()])
@@ -73,7 +75,7 @@ class DatasetPanel(Panel):
         self.open(m.tab)
 
     def open(self, tab: str) -> None:
-        """Show a part of the page: "add", "overview", "images", "classes", "left_out" or "versions"."""
+        """Show a part of the page by its name: "add", "overview", "images", "left_out" and so on."""
         self.tabs.selected_index = self._names.index(tab)
 
     def _turned(self, change: dict[str, Any]) -> None:

@@ -25,11 +25,12 @@ from widgets.base import Message, PanelModel
 from widgets.class_rows import ClassRows
 from widgets.classes_model import ClassesModel
 from widgets.code import Code, code_of
+from widgets.export_model import ExportModel
 from widgets.images_model import ImagesModel
 from widgets.job_model import JobModel
 from widgets.proposing import clean, proposed_name, proposed_type
 from widgets.quarantine_model import QuarantineModel
-from widgets.sections import Section
+from widgets.sections import Section, opened
 from widgets.versions_model import VersionsModel
 
 _LONGEST_PATH, _LONGEST_NAME = 4096, 255  # characters, those of Linux
@@ -123,9 +124,17 @@ class DatasetModel(PanelModel):
         self.jobs = JobModel(self.workspace, kinds=("dataset",), ended=self.ended)
         self.classes_now = ClassesModel(self.workspace, self.jobs)
         self.versions = VersionsModel(self.workspace, self.jobs)
+        self.export = ExportModel(self.workspace, self.jobs)
         self.sections: dict[str, Section] = {
-            "images": self.images, "classes": self.classes_now, "left_out": self.quarantine, "versions": self.versions,
-        }  # fmt: skip
+            "images": self.images,
+            "classes": self.classes_now,
+            "left_out": self.quarantine,
+            "versions": self.versions,
+            "export": self.export,
+        }
+        self._opened: dict[str, Dataset] = {}
+        for section in self.sections.values():
+            section.opened = self._opened
         self.jobs.attach_latest()
         self.attempt(self.refresh)
 
@@ -275,7 +284,7 @@ class DatasetModel(PanelModel):
     def look(self) -> None:
         """Read what the chosen dataset holds, and the part of the page that is open."""
         name = self.dataset
-        found = about(self.workspace.dataset(name)) if name else None
+        found = about(opened(self.workspace, self._opened, name)) if name else None
         with self._looking:
             if name == self.dataset:  # else a newer look is under way
                 self.about = found
@@ -308,7 +317,11 @@ def _told(job: Job) -> Message:
     verb, found = job.arguments[1], job.result or {}
     notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in found.get("notes", ()) if note)
     if verb == "export":
-        return Message(kind="done", what=f"exported to {found.get('target', job.arguments[3])}", fix=notes)
+        lost = "; ".join(f"{what}: {count:,}" for what, count in found.get("losses", {}).items())
+        kept = f"{counted(found.get('images', 0), 'image')}, {counted(found.get('annotations', 0), 'annotation')}"
+        what = f"exported: {kept}"
+        fix = f"Not carried: {lost}. {notes}" if lost else notes
+        return Message(kind="warning" if lost else "done", what=what, where=str(found.get("path", "")), fix=fix)
     if verb != "add":
         words = {"map": "the classes are changed", "restore": "the dataset is at that version again"}
         return Message(kind="done", what=words.get(verb, f"{job.title}: done"), fix=notes)

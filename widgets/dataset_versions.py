@@ -55,8 +55,15 @@ def versions_view(panel: Panel, model: VersionsModel, bar: w.Widget) -> w.Widget
     fill()
     indent = {"margin": "4px 0 8px 122px"}
     two = [_title("Compare two"), old, new, beside(compare, **indent), diff]
-    back = [_title("Go back"), target, beside(restore, code.button, **indent), code.text, bar]
-    return w.VBox([table, *two, *back, panel.told("versions")])
+    back = [_title("Go back"), target, beside(restore, code.button, **indent), code.text]
+    several = w.VBox([*two, *back])
+
+    def show(_: object = None) -> None:
+        several.layout.display = "" if len(model.choices) > 1 else "none"
+
+    model.observe(show, "choices")
+    show()
+    return w.VBox([table, several, panel.told("versions"), bar])
 
 
 def _title(text: str) -> w.HTML:
@@ -69,7 +76,7 @@ def rows_html(rows: Sequence[VersionRow]) -> str:
         return empty_html("There are no versions yet.", "One is stored whenever images, labels or classes change.")
     body = [
         (
-            Html(f"<code>{escape(row.version.id[:12])}</code>"),
+            Html(f'<code class="rcg-id">{escape(row.version.id[:12])}</code>'),
             time.strftime("%Y-%m-%d %H:%M", time.localtime(row.version.created)),
             row.version.note,
             f"{row.version.images:,}",

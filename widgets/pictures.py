@@ -54,6 +54,16 @@ def figure_html(image: Path, record: ImageRecord, predictions: Sequence[Annotati
     return f'<figure><img src="data:image/jpeg;base64,{data}" alt="{name}">{caption}</figure>'
 
 
+def plain_figure_html(image: Path, caption: str, *, longest: int = 260) -> str:
+    """An image as it is, as a figure with a caption; one that cannot be read says so in its place."""
+    below = f"<figcaption>{escape(caption)}</figcaption>"
+    try:
+        data = base64.b64encode(encode_image(read_image(image, longest=longest), ".jpg", quality=85)).decode()
+    except RcgError as error:
+        return f'<figure class="rcg-bad">{escape(error.what)}{below}</figure>'
+    return f'<figure><img src="data:image/jpeg;base64,{data}" alt="{escape(caption, quote=True)}">{below}</figure>'
+
+
 def gallery_html(figures: Iterable[str]) -> str:
     """Figures side by side; empty for none."""
     body = "".join(figures)

@@ -14,6 +14,15 @@ from rcg.workspace import Workspace
 T = TypeVar("T")
 
 
+def opened(workspace: Workspace, known: dict[str, Dataset], name: str) -> Dataset:
+    """A dataset, the same object each time, so that what it has read is not read again; only the latest is kept."""
+    found = workspace.dataset(name)
+    if name not in known:
+        known.clear()
+        known[name] = found
+    return known[name]
+
+
 class Section(HasTraits):
     """A part of a panel that shows one dataset.
 
@@ -26,11 +35,16 @@ class Section(HasTraits):
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self.workspace = workspace
+        self.opened: dict[str, Dataset] = {}  # shared by the sections of a panel: a dataset object keeps what it read
         self._lock = threading.RLock()  # commands and reading have a thread each
 
     def dataset(self) -> Dataset | None:
-        """The dataset; None where none is chosen."""
-        return self.workspace.dataset(self.name) if self.name else None
+        """The dataset; None where none is chosen.
+
+        Raises:
+            DataError: If it is not there any more.
+        """
+        return opened(self.workspace, self.opened, self.name) if self.name else None
 
     def open(self, name: str) -> None:
         """Show this dataset, as it is on the disk now."""

@@ -57,6 +57,7 @@ STYLE = """<style>
 .rcg-pictures img { display: block; border-radius: 4px; }
 .rcg-pictures figcaption { font-size: 11px; color: var(--rcg-muted); overflow-wrap: anywhere; }
 .rcg-panel table.rcg-table code { font-size: 11px; overflow-wrap: anywhere; background: none; color: inherit; }
+.rcg-panel table.rcg-table code.rcg-id { white-space: nowrap; overflow-wrap: normal; }
 .rcg-class, .rcg-class-head { display: flex; justify-content: space-between; gap: 8px; }
 .rcg-class span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .rcg-class span:last-child { color: var(--rcg-muted); font-variant-numeric: tabular-nums; }

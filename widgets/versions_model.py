@@ -63,7 +63,7 @@ class VersionsModel(Section):
             return
         known = data.versions()
         runs = self._runs(data.name)
-        latest = data.version().id if known else ""
+        latest = data.version(complete=False).id if known else ""
         self._rows = tuple(
             VersionRow(version=each, now=each.id == latest, runs=runs.get(each.id, ())) for each in reversed(known)
         )
