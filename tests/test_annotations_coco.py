@@ -303,7 +303,7 @@ def test_predictions_without_any_score_are_refused(tmp_path):
         (b"hello", "no label file of a known format|no JSON"),
         (b'{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"id": 1, "ima', "ends too early"),
         (b'{"images": [], "annotations": [], "categories": []}', "list of images is empty"),
-        (b'{"shapes": []}', "no label file of a known format|no COCO JSON"),
+        (b'{"layers": []}', "no label file of a known format|no COCO JSON"),
     ],
 )
 def test_files_that_are_no_coco_say_so(tmp_path, content, message):
@@ -439,7 +439,7 @@ def test_a_file_cut_off_in_its_first_list_is_told_with_its_line(tmp_path, key, f
 def test_json_of_other_tools_is_not_taken_for_a_cut_off_coco_file(tmp_path):
     image(tmp_path / "a.jpg")
     text(tmp_path / "other.json", '{"images": ["a.jpg"]}')
-    text(tmp_path / "cut.json", '{"shapes": [{"label": "ca')
+    text(tmp_path / "cut.json", '{"layers": [{"label": "ca')
     with pytest.raises(DataError, match="no labels are here"):
         open_annotations(tmp_path)
 

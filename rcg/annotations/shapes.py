@@ -28,6 +28,8 @@ def boxed(
         Unusable: If it has no area, is not finite, or reaches too far out.
     """
     x0, y0, x1, y1 = corners
+    if not all(map(math.isfinite, corners)):
+        raise Unusable("a coordinate is not a finite number; write plain numbers")
     box, clipped = box_inside(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1), size)
     return Annotation(label=label, box=box, score=score), clipped
 
@@ -120,7 +122,7 @@ def ellipse(centre: Point, radii: tuple[float, float], degrees: float = 0.0) -> 
     if not (min(radii) > 0 and all(map(math.isfinite, (*radii, *centre, degrees)))):
         raise Unusable("the ellipse has no area, or a number of it is not finite; draw it again")
     step = math.acos(max(0.0, 1 - _DEVIATION / longest)) if longest > _DEVIATION else math.pi
-    count = min(max(math.ceil(math.pi / step), _FEWEST), _MOST)
+    count = max(math.ceil(math.pi / max(step, math.pi / _MOST)), _FEWEST)  # a step may round to none
     count += -count % 4  # so that the four ends of its axes are among the points
     angles = [2 * math.pi * number / count for number in range(count)]
     x, y = centre

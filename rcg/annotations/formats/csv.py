@@ -20,7 +20,7 @@ from rcg.annotations.source import Notes, Reading
 from rcg.annotations.split import split_of_path
 from rcg.annotations.textfile import TextFile
 from rcg.errors import DataError, FormatError
-from rcg.images import EXTENSIONS, Size, is_image_name
+from rcg.images import EXTENSIONS, Size, is_image_name, list_images
 from rcg.types import Annotation, LabelSet
 
 _MOST_JOINED = 100  # lines of one row with line breaks in quotes
@@ -96,7 +96,7 @@ def open_source(place: Place, reading: Reading) -> CsvSource:
         place=place,
         files=files,
         there=found.there,
-        rows=_with_others(place, found.images, found.rows, notes) if all(found.there) else found.rows,
+        rows=_with_others(found.images, found.rows, notes) if all(found.there) else found.rows,
         bad=index.bad,
         need_score=reading.need_score,
         class_hint=classes.origin,
@@ -106,11 +106,10 @@ def open_source(place: Place, reading: Reading) -> CsvSource:
     )
 
 
-def _with_others(place: Place, images: Path, rows: list[Row], notes: Notes) -> list[Row]:
+def _with_others(images: Path, rows: list[Row], notes: Notes) -> list[Row]:
     """The rows, and those images of the folder that no row names: a row stands for a box, so these may have none."""
-    other = Place(images, ignore=place.ignore)
     named = {row.name for row in rows}
-    missing = [name for name in other.image_names if name not in named] if other.has_images else []
+    missing = [name for name in list_images(images) if name not in named]
     for name in missing:
         notes.add(NOT_LABELLED, name)
     return sorted([*rows, *(Row(name, [], split_of_path(name)) for name in missing)], key=lambda row: row.name)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 _Shape = tuple[int, "Element"]
 _ROOT = re.compile(r"<annotations[\s>]")
-_INSIDE = re.compile(r"<(?:meta|image|track|version)[\s>]")
+_INSIDE = re.compile(r"<(?:meta|image|track|version)[\s/>]")
 _ENCODING = re.compile(rb"<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"'][^>]*\?>")
-_SHAPE = re.compile(rb"<(?:box|polygon|polyline|points|ellipse|cuboid|mask|skeleton|tag)[\s/>]")
+_SHAPE = re.compile(rb"<(?!image|attribute)[A-Za-z]+[\s/>]")
 _NO_AREA = {
     "polyline": "a polyline encloses no area; draw it as a polygon",
     "cuboid": "a cuboid is no outline in the image; draw its face as a polygon",

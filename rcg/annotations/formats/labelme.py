@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,11 @@ from rcg.annotations.place import Pairs, Place
 from rcg.annotations.shapes import ROUND, boxed, masked, outlined
 from rcg.annotations.source import OTHER_SIZE, Earlier, Reading
 from rcg.annotations.split import split_of_path
-from rcg.errors import DataError, FormatError
+from rcg.errors import DataError, RcgError
 from rcg.images import Size
 from rcg.types import Annotation, LabelSet
 
 _MOST_LOOKED_AT = 50
-_LOOK = 65_536
 _OTHER_JSON = "JSON files that are no LabelMe labels, passed over"
 
 
@@ -49,11 +49,10 @@ def recognise(place: Place) -> str | None:
 
 def _looks_like(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            head = file.read(_LOOK)
-    except OSError:
+        with JsonFile(path) as file:
+            return not file.is_list and file.has("shapes")
+    except RcgError:
         return False
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and b'"shapes"' in head
 
 
 def open_source(place: Place, reading: Reading) -> PerImageSource[dict[str, Any], Entry]:
@@ -188,13 +187,10 @@ class LabelMeReader(PerImageReader[dict[str, Any], Entry]):
         text = json.dumps(entry[1][0] if len(entry[1]) == 1 else entry[1], ensure_ascii=False)[:200]
         try:
             with JsonFile(self.root / label) as file:
-                spans = (begin for key, begin, _ in file.walk() if key == "shapes")
-                for number, begin in enumerate(spans):
-                    if number == entry[0]:
-                        return file.line(begin), text
-        except FormatError:
-            pass
-        return None, text
+                begin = next(islice((at for key, at, _ in file.walk() if key == "shapes"), entry[0], None), None)
+                return None if begin is None else file.line(begin), text
+        except RcgError:
+            return None, text
 
     def annotation(self, entry: Entry, size: Size) -> tuple[Annotation, bool]:
         """The label of one thing."""

@@ -29,7 +29,14 @@ _NOT_PLACED = "tasks with {}, which RCG does not carry"
 
 
 def recognise(place: Place) -> str | None:
-    """Why a place holds a Label Studio export, or None."""
+    """Why a place holds a Label Studio export, or None.
+
+    Raises:
+        DataError: If the one file that was named is an empty list, which may be anybody's.
+    """
+    if place.file is not None and place.file.suffix.lower() == ".json" and _is_empty_list(place.file):
+        fix = "export it again when something is labelled or predicted"
+        raise DataError("the list is empty: there is no label, task or result in it", where=place.file, fix=fix)
     files = _label_files(place)
     return f"{place.shown(files[0])} is a list of Label Studio's tasks" if files else None
 
@@ -49,6 +56,14 @@ def _is_export(path: Path) -> bool:
             first = next(file.walk(), None)
             return first is not None and is_task(file.value(*first[1:]))
     except (FormatError, ValueError):
+        return False
+
+
+def _is_empty_list(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b"".join(file.read(64).removeprefix(b"\xef\xbb\xbf").split()) == b"[]"
+    except OSError:
         return False
 
 
