@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 WORKSPACE = {
     "settings", "journal", "runs", "corrections", "dataset_types", "datasets", "dataset_writer", "fingerprints",
     "export_detectron2", "export_detectron2_script", "export_folder", "export_ultralytics", "exporting", "importing",
-    "remapping", "table", "version_content", "version_store", "versions", "workspace",
+    "quality", "remapping", "table", "version_content", "version_store", "versions", "workspace",
 }  # fmt: skip
 ORDER = [
     {"errors"}, {"progress"}, {"types", "figures"}, {"geometry"}, {"files"}, {"image_headers"}, {"images", "places"},
