@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -61,6 +62,8 @@ class Conversion:
         counts = f"{counted(self.images, 'image')} with {counted(self.annotations, 'annotation')}"
         classes = counted(len(self.labels.names), "class", "classes")
         text = f"{counts} in {classes} written to {self.target} ({duration(self.seconds)}{rate})."
+        if self.resumed:
+            text += f" {self.resumed:,} of the images had been done before it was cut off."
         if self.quarantine is not None:
             text += f" Left out: {self.dropped:,}; {self.quarantine} says which lines and files, and why."
         if self.losses:
@@ -278,7 +281,8 @@ class _Work:
         self.source.notes.take(read.notes)
         self.sums.add(read)
         if not self.there and read.block.names:
-            self.there = (self.source.images / read.block.names[0]).is_file()
+            first = f"{self.source.images}/{read.block.names[0]}"
+            self.there = os.path.isfile(first)  # noqa: PTH113 - Path's raises an error for a name that is too long
 
     def _note(self, done: int, read: Read) -> None:
         """Remember how far it is; a source that cannot be gone on with is remembered only for its last run."""

@@ -263,7 +263,8 @@ class CsvSource(ListedSource[TextFile, _Box]):
         header = self.headers[part]
         text = _text(file, begin, end)
         cells = cells_of(text, header.delimiter)
-        cells += [""] * (1 + max(header.file, *header.box, header.label or 0, header.score or 0) - len(cells))
+        needed, there = 1 + max(header.file, *header.box, header.label or 0), len(cells)
+        cells += [""] * (max(needed, 1 + (header.score or 0)) - there)
         label = NAMELESS if header.label is None else cells[header.label]
         score = "" if header.score is None else cells[header.score]
         if header.kind == "detections":
@@ -277,6 +278,8 @@ class CsvSource(ListedSource[TextFile, _Box]):
         numbers = tuple(_point(cells[place], header) for place in header.box)
         if any(numbers) or (label and header.label is not None):
             yield _Box(part, text, numbers, label, _point(score, header))
+        elif there < needed:
+            raise Unusable(f"the row ends after {there} of {needed} columns; export it again")
 
     def _detections(self, part: int, text: str, boxes: str, labels: str, scores: str) -> Iterator[_Box]:
         found = boxes_in(boxes) if boxes else []

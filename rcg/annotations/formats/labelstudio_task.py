@@ -132,8 +132,12 @@ def _why_not(group: dict[str, Any], chosen: dict[str, Any] | None) -> str:
 
 
 def _results(group: dict[str, Any], refusal: str) -> Iterator[Result]:
-    for each in _list(group.get("result")):
-        yield _result(each, score=group.get("score"), refusal=refusal)
+    given = group.get("result")
+    for each in given if isinstance(given, list) else ():
+        if isinstance(each, dict):
+            yield _result(each, score=group.get("score"), refusal=refusal)
+        else:
+            yield _result({"value": each}, refusal="the result has not the usual form; export it again")
 
 
 def _result(values: dict[str, Any], *, score: Any = None, refusal: str = "") -> Result:
@@ -149,7 +153,7 @@ def _result(values: dict[str, Any], *, score: Any = None, refusal: str = "") -> 
         values=values,
         score=values.get("score") if values.get("score") is not None else score,
         parent=str(values.get("parentID") or ""),
-        refusal=refusal,
+        refusal=refusal or ("" if kind else "the result has no type; add it"),
     )
 
 
@@ -175,6 +179,8 @@ def _sorted(results: Sequence[Result]) -> tuple[tuple[Result, ...], tuple[str, .
                 placed.append(each)
         elif each.kind:
             others[each.kind] = None
+        else:
+            placed.append(each)
     return tuple(placed), tuple(others)
 
 
