@@ -82,15 +82,19 @@ def convert(
     strict: Annotated[bool, typer.Option("--strict", help="Refuse instead of dropping anything.")] = False,
     jobs: Annotated[int, typer.Option(help="Worker processes.")] = 1,
     first_id: Annotated[int | None, typer.Option(help="The first category id.")] = None,
+    map_: Annotated[list[str] | None, typer.Option("--map", help="OLD=NEW renames or merges, OLD= drops.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, whatever a cut-off one left.")] = False,
     json: AsJson = False,
     workspace: Annotated[Path | None, typer.Option("--workspace", hidden=True)] = None,
 ) -> None:
-    """Convert labels to another format."""
+    """Convert labels to another format; cut off, the same command goes on from where it was."""
     from rcg.annotations import convert as run
+    from rcg.annotations.mapping import ClassMap
 
     done = run(
         source, target, to=to, from_=from_, images=images, labels=labels, classes=classes,
-        stage=stage.replace("-", "_"), strict=strict, jobs=jobs, first_id=first_id, report=progress(),
+        stage=stage.replace("-", "_"), strict=strict, jobs=jobs, first_id=first_id,
+        class_map=ClassMap.parse(map_ or ()), fresh=fresh, report=progress(),
     )  # fmt: skip
     tell(done.summary(), **asdict(done))
 
