@@ -59,13 +59,29 @@ def image_fingerprints(
     Raises:
         RcgError: If an image may not be read.
     """
-    store = dataset.cache / "fingerprints.json"
+    wanted = (record.file_name for record in dataset.heads()) if names is None else names
+    return file_fingerprints(dataset.images, wanted, cache=dataset.cache, report=report)
+
+
+def file_fingerprints(folder: Path, names: Iterable[str], *, cache: Path, report: Report = silent) -> Fingerprints:
+    """The hash of files; those whose size and time did not change are not read again.
+
+    Args:
+        folder: Where the files are.
+        names: Their names, relative to it.
+        cache: The folder that keeps the hashes.
+        report: Counts the files that are read.
+
+    Raises:
+        RcgError: If a file may not be read.
+    """
+    store = cache / "fingerprints.json"
     known = _known(store)
     marks: dict[str, str] = {}
     missing: list[str] = []
     changed: dict[str, tuple[int, int]] = {}
-    for name in (record.file_name for record in dataset.heads()) if names is None else names:
-        stamp = stamp_of(f"{dataset.images}/{name}")
+    for name in names:
+        stamp = stamp_of(f"{folder}/{name}")
         entry = known.get(name)
         if stamp is None:
             missing.append(name)
@@ -74,12 +90,12 @@ def image_fingerprints(
             changed[name] = stamp[:2]
         else:
             marks[name] = entry[2]
-    for name, mark in _read(dataset.images, list(changed), report):
+    for name, mark in _read(folder, list(changed), report):
         marks[name] = mark
         known[name] = [*changed[name], mark]
     if changed:
         write_bytes(store, orjson.dumps(known))
-    return Fingerprints(of=marks, missing=tuple(missing), folder=dataset.images)
+    return Fingerprints(of=marks, missing=tuple(missing), folder=folder)
 
 
 def _known(store: Path) -> dict[str, list[Any]]:

@@ -25,7 +25,8 @@ import orjson
 import xxhash
 
 from rcg.errors import DataError, RcgError
-from rcg.files import Lock, explain, fingerprint, read_jsonl
+from rcg.files import Lock, explain, read_jsonl
+from rcg.fingerprints import file_fingerprints
 from rcg.images import Pixels, read_image
 from rcg.progress import Report, Tick, silent
 
@@ -111,7 +112,9 @@ def build_cache(
     """
     with _waiting_for(Lock(folder / f"images_{size}.lock", doing="decoding images"), report):
         store = _Store(folder, size)
-        sources = store.sources(images, file_names)
+        marks = file_fingerprints(images, file_names, cache=folder)
+        gone = set(marks.missing)
+        sources = {name: marks.of[name] for name in file_names if name not in gone}
         todo = [name for name, source in sources.items() if source not in store.entries]
         unreadable: dict[str, str] = dict.fromkeys(set(file_names) - sources.keys(), "the file is missing")
         unreadable |= store.fill(images, {name: sources[name] for name in todo}, threads=threads, report=report)
@@ -140,7 +143,6 @@ class _Store:
         self.size = size
         self.path = folder / f"images_{size}.u8"
         self.index = folder / f"images_{size}.jsonl"
-        self.seen = folder / f"images_{size}.files.jsonl"
         self.end = self.path.stat().st_size if self.path.exists() else 0
         self.entries: dict[str, _Entry] = {}
         for record in read_jsonl(self.index):
@@ -148,24 +150,6 @@ class _Store:
                 entry = _Entry(**record)
                 if entry.offset + entry.nbytes <= self.end:
                     self.entries[entry.source] = entry
-
-    def sources(self, images: Path, file_names: Iterable[str]) -> dict[str, str]:
-        """The hash of each file; a file whose size and time did not change is not read again."""
-        known = {tuple(record[:3]): record[3] for record in read_jsonl(self.seen) if isinstance(record, list)}
-        found: dict[str, str] = {}
-        fresh = []
-        for name in file_names:
-            try:
-                stat = (images / name).stat()
-                key = (name, stat.st_size, stat.st_mtime_ns)
-                if key not in known:
-                    known[key] = fingerprint(images / name)
-                    fresh.append([*key, known[key]])
-            except FileNotFoundError:
-                continue
-            found[name] = known[key]
-        self._append(self.seen, b"".join(orjson.dumps(each) + b"\n" for each in fresh))
-        return found
 
     def fill(self, images: Path, todo: Mapping[str, str], *, threads: int, report: Report) -> dict[str, str]:
         """Decode `todo` (file hash by name) and append it; returns what could not be decoded, with the reason."""
