@@ -9,6 +9,7 @@ import io
 import json
 import math
 import os
+import random
 import shutil
 from xml.etree import ElementTree
 
@@ -20,7 +21,7 @@ from rcg.annotations import FORMATS, convert
 from rcg.annotations.classes import decoded
 from rcg.errors import RcgError
 from rcg.images import read_size
-from tests.make_labels import coco, image, text, voc_xml
+from tests.make_labels import coco, csv, cvat, cvat_box, image, labelstudio, percent, text, voc_xml
 from tests.mutations import at_most, damaged, damaged_json, damaged_text, generator
 
 TIMES = float(os.environ.get("RCG_FUZZ", "1"))
@@ -212,10 +213,11 @@ def test_label_files_of_an_image_each(folder, kind, write, ending):
         assert len(found["good.jpg"]) + len(bad.get(f"good.{ending}", [])) == 3
         for number in range(batch):
             name = f"{number:03}.{ending}"
-            labels = COUNTS[kind]((folder / "set" / name).read_bytes())
+            content = (folder / "set" / name).read_bytes()
+            labels = COUNTS[kind](content) if kind != "labelme" or b'"shapes"' in content else 0  # noted, as other JSON
             whole = any(line["line"] is None for line in bad.get(name, []))
             accounted = len(found[f"{number:03}.jpg"]) + len(bad.get(name, []))
-            assert whole or accounted >= labels, (folder / "set" / name).read_bytes()
+            assert whole or accounted >= labels, content
 
 
 def _in_xml(tag):
@@ -240,7 +242,36 @@ def _in_json(*path):
     return count
 
 
-COUNTS = {"voc": _in_xml("object"), "labelme": _in_json("shapes"), "coco": _in_json("annotations")}
+def _shapes(content):
+    with contextlib.suppress(ElementTree.ParseError, LookupError, ValueError):
+        root = ElementTree.fromstring(content)
+        return sum(len(root.findall(f"./image/{tag}")) for tag in ("box", "polygon", "ellipse"))
+    return 1
+
+
+def _results(content):
+    try:
+        tasks = orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError:
+        return 1
+    given = [task.get("annotations") for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []
+    first = [each[0].get("result") for each in given if isinstance(each, list) and each and isinstance(each[0], dict)]
+    return sum(len(each) for each in first if isinstance(each, list))
+
+
+def _rows(content):
+    lines = [line for line in decoded(content).split("\n") if line.strip().strip(" ,;\t")]
+    return len(lines) - 1 if b'"' not in content else 0
+
+
+COUNTS = {
+    "voc": _in_xml("object"),
+    "labelme": _in_json("shapes"),
+    "coco": _in_json("annotations"),
+    "cvat": _shapes,
+    "labelstudio": _results,
+    "csv": _rows,
+}
 
 
 def coco_file(tmp):
@@ -257,19 +288,50 @@ def coco_file(tmp):
     return coco(tmp / "seed.json", images=images, annotations=annotations).read_bytes()
 
 
-def test_coco_files(folder):
-    content, picture = coco_file(folder), image(folder / "grey.jpg").read_bytes()
+def cvat_file(tmp):
+    inside = cvat_box("card", 80, 30, 120, 70) + '<polygon label="scratch" points="20,10;60,10;60,50" z_order="0"/>'
+    round_ = '<ellipse label="card" cx="100" cy="50" rx="20" ry="10"/>'
+    more = cvat_box("card", 0, 0, 200, 100, 'rotation="30"', '<attribute name="side">front</attribute>')
+    return cvat(tmp / "seed.xml", {"1.jpg": inside, "2.jpg": round_ + more, "3.jpg": ""}).read_bytes()
+
+
+def labelstudio_file(tmp):
+    tasks = [
+        ("/data/upload/1/0123abcd-1.jpg", [percent("card", 80, 30, 120, 70), percent("scratch", 20, 10, 60, 50)]),
+        ("s3://photos/2.jpg", [percent("card", 0, 0, 200, 100)]),
+        ("3.jpg", []),
+    ]
+    return labelstudio(tmp / "seed.json", tasks).read_bytes()
+
+
+def csv_file(tmp):
+    rows = ["1.jpg,200,100,card,80,30,120,70", "1.jpg,200,100,scratch,20,10,60,50", "2.jpg,200,100,card,0,0,200,100"]
+    return csv(tmp / "seed.csv", [*rows, "3.jpg,200,100,card,1.5,1.5,2.5,2.5"]).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "name", "harm", "count"),
+    [
+        ("coco", coco_file, "set.json", damaged_json, 1500),
+        ("cvat", cvat_file, "set.xml", damaged_text, 600),
+        ("labelstudio", labelstudio_file, "set.json", damaged_json, 600),
+        ("csv", csv_file, "set.csv", damaged_text, 600),
+    ],
+)
+def test_label_files_of_many_images(folder, kind, make, name, harm, count):
+    content, picture = make(folder), image(folder / "grey.jpg").read_bytes()
     for number in (1, 2, 3):
         text(folder / f"with/{number}.jpg", picture)
-    for case in cases(1500):
-        rng = generator(SEED, "coco", case)
-        harmed = rng.choice([damaged_json, damaged_json, damaged])(content, rng)
-        source = text(folder / rng.choice(["with", "without"]) / "set.json", harmed)
-        done = converted(source, folder / "out.json", from_="coco")
+    for case in cases(count):
+        rng = generator(SEED, kind, case)
+        harmed = rng.choice([harm, harm, damaged])(content, rng)
+        source = text(folder / rng.choice(["with", "without"]) / name, harmed)
+        done = converted(source, folder / "out.json", from_=kind)
         if done is None:
             continue
-        told = any("no list called annotations" in note for note in done[0].notes)
-        assert told or len(done[1]["annotations"]) + len(done[2]) >= COUNTS["coco"](harmed), harmed
+        told = any("no list called annotations" in note or "does not carry" in note for note in done[0].notes)
+        told |= any(line["reason"].startswith("the task") or line["text"].startswith("<image") for line in done[2])
+        assert told or len(done[1]["annotations"]) + len(done[2]) >= COUNTS[kind](harmed), harmed
         (folder / "out.json").unlink()
 
 
@@ -309,13 +371,22 @@ def pictures():
     exif[0x010E] = "x" * 300
     long = Image.Exif()
     long[0x010E] = "x" * 9000
+    far = Image.Exif()
+    far[0x010E] = "x" * 30_000
+    far[0x0112] = 8
     options = {
         "plain.jpg": ("JPEG", {}),
         "exif.jpg": ("JPEG", {"exif": exif}),
         "long.jpg": ("JPEG", {"exif": long}),
         "icc.jpg": ("JPEG", {"icc_profile": b"i" * 5000, "comment": b"c" * 50}),
         "progressive.jpg": ("JPEG", {"progressive": True}),
+        "exif_late.jpg": (
+            "JPEG",
+            {"exif": exif, "icc_profile": random.Random(0).randbytes(70_000), "comment": b"c" * 60_000},
+        ),
+        "exif_far.jpg": ("JPEG", {"exif": far}),
         "plain.png": ("PNG", {}),
+        "exif_late.png": ("PNG", {"exif": exif, "icc_profile": random.Random(0).randbytes(9000)}),
         "exif.png": ("PNG", {"exif": exif}),
         "lossy.webp": ("WEBP", {}),
         "lossless.webp": ("WEBP", {"lossless": True}),
@@ -351,9 +422,9 @@ def test_image_headers(folder, monkeypatch):
     seeds, kept, refused = pictures(), 0, 0
     for case in cases(3000):
         rng = generator(SEED, "image", case)
-        name = rng.choice(list(seeds))
+        name = rng.choice(list(seeds)) if case >= len(seeds) else list(seeds)[case]  # each as it is first
         head = rng.choice([40, 200, 12000])
-        content = damaged(seeds[name][:head], rng) + seeds[name][head:]
+        content = damaged(seeds[name][:head], rng) + seeds[name][head:] if case >= len(seeds) else seeds[name]
         path = text(folder / name, content)
         try:
             with at_most(20, (name, case)):
@@ -365,6 +436,7 @@ def test_image_headers(folder, monkeypatch):
         right = decoded_size(content)
         if right is not None:
             assert size is not None, (name, case)
-            assert (size.width, size.height) == right, (name, case)
+            turned = "exif" in name and case >= len(seeds)  # decoders differ on what a damaged EXIF block still says
+            assert (size.width, size.height) in (right, right[:: -1 if turned else 1]), (name, case)
         kept += size is not None
     assert min(kept, refused) > 300
