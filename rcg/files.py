@@ -381,6 +381,21 @@ def children(folder: str | Path) -> tuple[Path, ...]:
         raise explain(error, folder) from error
 
 
+def folders_and_files(folder: str | Path) -> tuple[list[Path], list[str]]:
+    """The folders in a folder, sorted, links to folders too; and the names of what else stands there.
+
+    Raises:
+        RcgError: If it may not be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.is_dir(), entry.name) for entry in entries]
+    except OSError as error:
+        raise explain(error, folder) from error
+    folders = sorted(name for is_folder, name in found if is_folder)
+    return [Path(folder, name) for name in folders], [name for is_folder, name in found if not is_folder]
+
+
 def _refuse(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):  # removed meanwhile, or no folder at all
         raise explain(error, error.filename) from error

@@ -142,3 +142,14 @@ def boxes(coco_json):
         bbox = [round(number, 6) for number in each["bbox"]]
         found[files[each["image_id"]]].append((names[each["category_id"]], bbox, each.get("score")))
     return found
+
+
+def same_as_exact(source):
+    """Whether columns and the exact reader say the same of every image, line and note of a source."""
+    names = source.labels.names
+    quick, exact = (read(source.items, names) for read in (source.read.block, source.read.exact))
+    assert list(quick.block.each(names)) == list(exact.block.each(names))
+    assert quick.bad == exact.bad
+    assert sorted(quick.notes) == sorted(exact.notes)
+    assert (quick.images, quick.unknown, quick.unscored) == (exact.images, exact.unknown, exact.unscored)
+    return quick

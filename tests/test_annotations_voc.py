@@ -1,10 +1,14 @@
 """Pascal VOC in and out."""
 
+import os
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rcg.annotations import convert, open_annotations
 from rcg.errors import DataError
-from tests.make_labels import boxes, coco, image, quarantined, read, text, voc_xml
+from tests.make_labels import boxes, coco, image, quarantined, read, same_as_exact, text, voc_xml
 
 BOX = ("queen", 10, 20, 60, 80)
 
@@ -207,3 +211,114 @@ def test_a_broken_file_is_no_background(tmp_path):
     assert [each.labelled for each in found] == [True, False, False, True]
     assert [each.file for each in bad] == ["b.xml", "c.xml"]
     assert any("no label could be read, kept as not labelled: 2, first b.xml" in note for note in opened.notes.lines())
+
+
+PLAIN = voc_xml([BOX, ("ace", "0.5", 0, 200, 100)])
+ROBOFLOW = PLAIN.replace("<ymin>20</ymin><xmax>60</xmax>", "<xmax>60</xmax><ymin>20</ymin>").replace(
+    "<ymin>0</ymin><xmax>200</xmax>", "<xmax>200</xmax><ymin>0</ymin>"
+)
+VARIANTS = {
+    "plain": PLAIN,
+    "roboflow": ROBOFLOW,
+    "both orders": PLAIN.replace("<ymin>0</ymin><xmax>200</xmax>", "<xmax>200</xmax><ymin>0</ymin>"),
+    "declared": '<?xml version="1.0" encoding="UTF-8"?>\n' + PLAIN,
+    "mark after": '\ufeff<?xml version="1.0"?>' + PLAIN,
+    "verified": PLAIN.replace("<annotation>", '<annotation verified="yes">'),
+    "marked": voc_xml([BOX], extra="<difficult>1</difficult><truncated> 1 </truncated>"),
+    "unmarked": voc_xml([BOX], extra="<difficult>0</difficult><pose>Left</pose>"),
+    "nothing": voc_xml([]),
+    "another size": voc_xml([BOX], size=(100, 50)),
+    "no size": PLAIN.replace("<size>", "<about>").replace("</size>", "</about>"),
+    "clipped": voc_xml([("queen", -1, 0, 200.5, 100)]),
+    "outside": voc_xml([BOX, ("queen", 1, 1, 900, 9)]),
+    "turned": voc_xml([("queen", 60, 20, 10, 80)]),
+    "spaces": PLAIN.replace(">10<", ">\n 10 <").replace("queen", " queen\t"),
+    "exponent": voc_xml([("queen", "1e1", 2, 30, 40)]),
+    "zeros": voc_xml([("queen", "010", "2.50", 30, 40)]),
+    "nan": voc_xml([("queen", "nan", 2, 30, 40)]),
+    "no name": voc_xml([("", 1, 2, 30, 40)]),
+    "entity": PLAIN.replace("queen", "que&amp;en"),
+    "broken entity": PLAIN.replace("queen", "que&en"),
+    "cut off": PLAIN[:-30],
+    "a tag unclosed": PLAIN.replace("</bndbox>", "", 1),
+    "a word between": PLAIN.replace("</object>", "</object>x", 1),
+    "a comment": PLAIN.replace("<object>", "<!-- note --><object>", 1),
+    "a part": PLAIN.replace("</object>", "<part><name>x</name></part></object>", 1),
+    "an object in an object": PLAIN.replace("</object>", "<object><name>x</name></object></object>", 1),
+    "a polygon": voc_xml(
+        [BOX], extra="<polygon><x1>1</x1><y1>1</y1><x2>9</x2><y2>1</y2><x3>9</x3><y3>9</y3></polygon>"
+    ),
+    "a score": voc_xml([BOX], extra="<score>0.5</score>"),
+    "two sizes": PLAIN.replace("<object>", "<size><width>1</width><height>1</height></size><object>", 1),
+    "brackets": PLAIN.replace("<filename>", "<filename>]]>"),
+    "a form feed": PLAIN.replace("<size>", "\f<size>"),
+    "not UTF-8": PLAIN.encode().replace(b"queen", b"qu\xeben"),
+    "letters": voc_xml([("Größe", 1, 2, 30, 40)]),
+    "a forbidden sign": PLAIN.replace("queen", "que\uffffen"),
+    "empty": "",
+    "twice": PLAIN + PLAIN,
+    "other": "<annotations><image/></annotations>",
+}
+
+
+@pytest.fixture
+def variants(tmp_path):
+    for number, content in enumerate(VARIANTS.values()):
+        image(tmp_path / f"{number:02}.jpg")
+        text(tmp_path / f"{number:02}.xml", content)
+    image(tmp_path / "bare.jpg")
+    text(tmp_path / "cut.jpg", b"\xff\xd8no image")
+    text(tmp_path / "cut.xml", PLAIN)
+    return tmp_path
+
+
+def test_columns_say_what_the_exact_reader_says(variants):
+    read = same_as_exact(open_annotations(variants, format="voc"))
+    assert len(read.block) == len(VARIANTS) + 1
+    named = dict(zip(VARIANTS, range(len(VARIANTS)), strict=True))
+    quick = {name for name, place in named.items() if place not in read.block.records}
+    assert quick == {"plain", "roboflow", "declared", "verified", "marked", "unmarked", "nothing", "clipped", "spaces",
+                     "zeros", "letters"}  # fmt: skip
+    same_as_exact(open_annotations(variants, format="voc", classes=["queen", "Größe"]))
+    same_as_exact(open_annotations(variants, format="voc", stage="predictions"))
+
+
+PIECES = ["", "<", ">", "&", "/", "1", "-", ".", " ", "x", "\n", "</object>", "<object>", "nan", "\x0c", "\u0663"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 3), st.sampled_from(PIECES)), max_size=3))
+def test_columns_say_what_the_exact_reader_says_of_damaged_files(tmp_path_factory, edits):
+    folder = tmp_path_factory.mktemp("damaged")
+    content = voc_xml([BOX, ("ace", "0.5", 0, 200, 100)], extra="<difficult>1</difficult>")
+    for place, gone, new in edits:
+        at = place % len(content)
+        content = content[:at] + new + content[at + gone :]
+    image(folder / "a.jpg")
+    text(folder / "a.xml", content)
+    same_as_exact(open_annotations(folder, format="voc", classes=["queen", "ace"]))
+
+
+def test_two_files_that_name_the_same_image_stay_apart_where_there_are_none(tmp_path):
+    for name in ("one", "two", "three"):
+        text(tmp_path / f"{name}.xml", voc_xml([(name, 1, 1, 9, 9)], filename="image.png"))
+    opened, found, bad = records(tmp_path)
+    assert [(each.file_name, each.annotations[0].label) for each in found] == [
+        ("image.png", "one"), ("three.png", "three"), ("two.png", "two")
+    ]  # fmt: skip
+    assert not bad
+    assert any(
+        "name the same image as another" in note and ": 2, first three.xml" in note for note in opened.notes.lines()
+    )
+
+
+def test_a_link_that_leads_nowhere_and_a_file_without_permission_cost_only_themselves(tmp_path):
+    for name in "abc":
+        image(tmp_path / f"{name}.jpg")
+    text(tmp_path / "b.xml", PLAIN)
+    (tmp_path / "a.xml").symlink_to(tmp_path / "gone.xml")
+    text(tmp_path / "c.xml", PLAIN).chmod(0)
+    done = convert(tmp_path, tmp_path / "out.json")
+    readable = os.geteuid() == 0
+    assert (done.images, done.annotations, done.dropped) == (3, 4 if readable else 2, 1 if readable else 2)
+    assert "cannot be read" in quarantined(done)[0]["reason"]

@@ -331,3 +331,15 @@ def number_of(value: Any, what: str) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise Unusable(refusal) from error
+
+
+def whole_number_of(value: Any, what: str) -> int:
+    """A whole number that a label file says, as text or as a number; arguments as in `number_of`.
+
+    Raises:
+        Unusable: If it is none.
+    """
+    number = number_of(value, what)
+    if not number.is_integer():
+        raise Unusable(f"{what} is {value!r}, not a whole number; correct it")
+    return int(number)

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar, overload
 
@@ -159,7 +160,15 @@ class PerImageReader(ABC, Generic[Content, Entry]):
         images = (f"{self.images}/{each.name}" for each in items)
         return all(changed_at(path) < since for path in chain(images, labels))
 
-    def assembled(self, items: Sequence[Item], found: Columns, *, odd: Marks, sizes: NDArray[np.int32]) -> Read:
+    def assembled(
+        self,
+        items: Sequence[Item],
+        found: Columns,
+        *,
+        odd: Marks,
+        sizes: NDArray[np.int32],
+        notes: Iterable[tuple[int, str, str]] = (),
+    ) -> Read:
         """A run of images of which most labels are columns already; the odd ones are read for themselves.
 
         Args:
@@ -167,19 +176,21 @@ class PerImageReader(ABC, Generic[Content, Entry]):
             found: Their labels; images with a refused one are odd too.
             odd: (n,) images that need a closer look.
             sizes: (n, 2) width and height in pixels, of those that are not odd.
+            notes: Image, kind and example of what is worth telling of those that are not odd.
         """
         odd = odd.copy()
         if found.refused.any():
             odd[np.repeat(np.arange(len(items)), found.counts)[found.refused]] = True
         found = without(found, odd)
-        noted = Counted()
+        told = [each for each in notes if not odd[each[0]]]
         for row in np.flatnonzero(found.clipped):
             image = int(np.searchsorted(np.cumsum(found.counts), row, side="right"))
-            noted.add(CLIPPED, f"{self.root_shown}{items[image].label}")
+            told.append((image, CLIPPED, f"{self.root_shown}{items[image].label}"))
         outcomes = {image: self(items[image]) for image in np.flatnonzero(odd).tolist()}
-        for outcome in outcomes.values():
-            for kind, example in outcome.notes:
-                noted.add(kind, example)
+        told += [(image, *note) for image, outcome in outcomes.items() for note in outcome.notes]
+        noted = Counted()
+        for _, kind, example in sorted(told, key=itemgetter(0)):
+            noted.add(kind, example)
         kept = [image for image in range(len(items)) if image not in outcomes or outcomes[image].result is not None]
         place = {image: number for number, image in enumerate(kept)}
         records = {place[image]: each.result for image, each in outcomes.items() if each.result is not None}

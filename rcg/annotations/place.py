@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rcg.annotations.checks import Unusable
 from rcg.errors import DataError, RcgError
-from rcg.files import children, exists, explain, walk
+from rcg.files import children, exists, explain, folders_and_files, walk
 from rcg.images import EXTENSIONS, Size, ending_of, is_ignored, is_image_name, list_images, max_pixels, read_size
 
 IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
@@ -202,15 +202,14 @@ class Place:
 
 def _conventional(root: Path) -> Path | None:
     """`root/images` or the like, where it stands beside a folder of labels or holds all there is."""
-    found = children(root) if root.is_dir() else ()
-    folders = [child for child in found if child.is_dir()]
+    folders, others_there = folders_and_files(root) if root.is_dir() else ([], [])
     inside = [child for child in folders if child.name.lower() in IMAGE_FOLDERS and _has_image(child)]
     if len(inside) != 1:
         return None
     if any(child.name.lower() in LABEL_FOLDERS for child in folders):
         return inside[0]
     others = any(_has_image(child) for child in folders if child != inside[0])
-    loose = any(is_image_name(child.name) for child in found)
+    loose = any(map(is_image_name, others_there))
     return None if others or loose else inside[0]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, score_of
 from rcg.annotations.classes import ClassFile, decoded, find_classes
 from rcg.annotations.formats.cvat_index import Index, walk
-from rcg.annotations.listed import ListedSource, locate, number_of
+from rcg.annotations.listed import ListedSource, locate, number_of, whole_number_of
 from rcg.annotations.place import Place
 from rcg.annotations.shapes import ROUND, boxed, ellipse, masked, outlined, rectangle, turned
 from rcg.annotations.source import Notes, Reading
@@ -244,10 +244,10 @@ def _points(shape: Element) -> list[Point]:
 
 def _mask(shape: Element, label: str, size: Size, score: float | None) -> tuple[Annotation, bool]:
     """A mask as counts of background and mask pixels in turn, row by row, within its box."""
-    left, top, columns, rows = (int(_number(shape, key)) for key in ("left", "top", "width", "height"))
+    left, top, columns, rows = (whole_number_of(shape.get(key), key) for key in ("left", "top", "width", "height"))
     if not (0 < columns <= size.width and 0 < rows <= size.height):
         raise Unusable(f"the mask's size {columns} x {rows} does not fit the image; draw it again")
-    counts = [int(number_of(part.strip(), "a count")) for part in (shape.get("rle") or "").split(",")]
+    counts = [whole_number_of(part.strip(), "a count") for part in (shape.get("rle") or "").split(",")]
     if min(counts) < 0 or sum(counts) != columns * rows:
         raise Unusable(f"the counts of the mask do not add up to its {columns} x {rows} pixels; draw it again")
     values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
