@@ -22,6 +22,7 @@ from rcg.progress import Report, Tick, counted, duration, silent
 from rcg.types import BadLine, LabelSet
 
 LOOKING = "looking for images and labels"
+_BY_PRODUCTS = frozenset({"csv"})  # scripts write them from labels of another format, beside these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,22 +108,27 @@ def open_annotations(
     if stage not in ("ground_truth", "predictions"):
         raise ConfigError(f"there is no stage {stage!r}", fix="use ground_truth or predictions")
     place = Place(source, images=images, labels=labels, ignore=ignore)
+    others: list[tuple[Format, str]] = []
     if format == "auto":
-        chosen, reason, place = _recognised(place)
+        chosen, reason, place, others = _recognised(place)
     else:
         chosen, reason = format_named(format), f"{format} was asked for"
     need_score = stage == "predictions"
     reading = Reading(classes=classes, need_score=need_score, reason=reason, trusted=trusted, earlier=earlier)
-    return chosen.open(place, reading)
+    opened = chosen.open(place, reading)
+    for other, why in others:
+        opened.notes.say(f"{other.title} is here too ({why}) and was not read; --from {other.name} reads it")
+    return opened
 
 
-def _recognised(place: Place) -> tuple[Format, str, Place]:
-    """The one format that fits, why, and where its labels are: there, or beside a folder of images."""
+def _recognised(place: Place) -> tuple[Format, str, Place, list[tuple[Format, str]]]:
+    """The one format that fits, why, where its labels are (there, or beside a folder of images), and by-products."""
     found = _fitting(place)
     if not found and (beside := place.opposite()) is not None and (found := _fitting(beside)):
         place = beside
-    if len(found) == 1:
-        return (*found[0], place)
+    first = [each for each in found if each[0].name not in _BY_PRODUCTS] or found
+    if len(first) == 1:
+        return (*first[0], place, [each for each in found if each not in first])
     where = place.file or place.root
     if found:
         what = "; ".join(f"{each.title} ({reason})" for each, reason in found)
