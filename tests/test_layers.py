@@ -16,8 +16,8 @@ WORKSPACE = {
 ORDER = [
     {"errors"}, {"progress"}, {"types", "figures"}, {"geometry"}, {"files"}, {"image_headers"}, {"images", "places"},
     {"annotations", "photometric"},
-    {"synthetic", "measuring"}, {*WORKSPACE, "readiness", "job_files", "jobs", "job_process"}, {"training"},
-    {"grading", "review"},
+    {"synthetic", "measuring"}, {*WORKSPACE, "job_files", "jobs", "job_process"}, {"training"},
+    {"grading", "readiness", "review"},
     {"cluster", "capture", "info", "demo", "console"}, {"cli", "cli_dataset"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

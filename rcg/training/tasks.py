@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from rcg.types import ImageRecord, LabelSet
 
 if TYPE_CHECKING:
     from rcg.datasets import Dataset
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
@@ -78,7 +79,7 @@ def read_training_data(dataset: Dataset) -> TrainingData:
         DataError: If nothing can be trained on this type of dataset, or a card stands in two splits.
     """
     if not dataset.type.architectures:
-        what = f"datasets of type {dataset.type.name} cannot be trained on yet"
+        what = f"nothing here trains datasets of type {dataset.type.name}"
         raise DataError(what, where=dataset.name, fix="use a type with boxes, such as surface_damage or custom")
     found, assigned, notes = dataset.records(), dataset.splits(), []
     labelled = [record for record in found if record.labelled]
@@ -106,14 +107,26 @@ def check_trainable(data: TrainingData) -> None:
     Raises:
         DataError: If the train or val split is empty, or no training image carries a box.
     """
-    for split, records in data.splits.items():
-        if split != "test" and not records:
-            others = ", ".join(f"{len(data.splits[each]):,} in {each}" for each in SPLITS if each != split)
-            fix = "add labelled images of more cards, or raise val_share in rcg.toml"
-            raise DataError(f"the {split} split has no labelled images ({others})", where=data.name, fix=fix)
-    if not data.boxes("train"):
-        fix = "add labels: rcg dataset add NAME --labels FOLDER"
-        raise DataError("no training image carries a box", where=data.name, fix=fix)
+    labelled = {split: len(records) for split, records in data.splits.items()}
+    for what, fix in refusals(data.name, labelled, boxes=data.boxes("train")):
+        raise DataError(what, where=data.name, fix=fix)
+
+
+def refusals(dataset: str, labelled: Mapping[str, int], *, boxes: int) -> Iterator[tuple[str, str]]:
+    """Why a training would be refused, and what to do about it; nothing where it would not be.
+
+    Args:
+        dataset: The dataset's name.
+        labelled: Labelled images by split.
+        boxes: Annotations of the training images, crowds left out.
+    """
+    for split in ("train", "val"):
+        if not labelled[split]:
+            others = ", ".join(f"{labelled[each]:,} in {each}" for each in SPLITS if each != split)
+            fix = f"add labelled images of more cards (rcg dataset add {dataset} --images FOLDER), "
+            yield f"the {split} split has no labelled images ({others})", fix + "or raise val_share in rcg.toml"
+    if labelled["train"] and not boxes:
+        yield "no training image carries a box", f"add labels: rcg dataset add {dataset} --labels FOLDER"
 
 
 def limited(data: TrainingData, count: int | None) -> TrainingData:

@@ -159,7 +159,7 @@ def prepared(run: Run, config: TrainConfig, data: TrainingData, report: Report) 
             augmentation=Augmentation(flip=config.flip, turn=config.turn, scale=config.scale, colour=config.colour),
         ),
         built=built,
-        optimiser=_optimiser(built.model, config),
+        optimiser=make_optimiser(built.model, config),
         scaler=torch.amp.GradScaler(device.type, enabled=config.amp and device.type == "cuda"),
         device=device,
         checkpoints=checkpoints,
@@ -232,7 +232,8 @@ def build_network(config: TrainConfig, classes: int, *, like: str | None = None)
     )
 
 
-def _optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def make_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser of the layers that learn; those of the backbone at their own share of the rate."""
     body: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
