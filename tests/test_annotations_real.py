@@ -3,7 +3,9 @@
 import pytest
 
 from rcg.annotations import convert, open_annotations
+from rcg.errors import RcgError
 from tests.make_labels import boxes, quarantined, read
+from tests.test_annotations_mutations import COUNTS
 
 
 @pytest.fixture
@@ -132,3 +134,52 @@ def test_roboflow_exports_of_one_set_agree(labels):
     coco, yolo, voc = (content(folder / name)[0] for name in ("coco", "yolo", "voc"))
     same(yolo, voc, 1e-6)
     same(coco, voc, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "images", "annotations", "dropped"),
+    [
+        ("datumaro_assets/cvat_dataset/for_images/export_project", "cvat", 6, 9, 3),
+        ("datumaro_assets/cvat_dataset/for_images/export_task", "cvat", 2, 2, 2),
+        ("labelme_examples/examples/bbox_detection", "labelme", 3, 9, 0),
+        ("labelme_examples/examples/instance_segmentation/data_annotated", "labelme", 3, 14, 0),
+        ("labelme_examples/examples/semantic_segmentation", "labelme", 3, 18, 0),
+        ("labelme_examples/examples/video_annotation", "labelme", 5, 15, 0),
+        ("labelstudio_converter_tests/test_export_yolo/data.json", "labelstudio", 2, 4, 2),
+        ("labelstudio_converter_tests/test_export_yolo/data_obb.json", "labelstudio", 3, 25, 0),
+        ("labelstudio_converter_tests/test_export_yolo/data_polygons.json", "labelstudio", 1, 1, 0),
+        ("labelstudio_converter_tests/test_export_json_min/data.json", "labelstudio", 1, 1, 0),
+        ("voc_playing_cards_edje/test_labels.csv", "csv", 67, 143, 0),
+        ("voc_playing_cards_edje/train_labels.csv", "csv", 296, 527, 0),
+        ("coco_sahi_tests/coco_utils/combined_coco.json", "coco", 2, 12, 0),
+        ("coco_sahi_tests/coco_utils/visdrone2019-det-train-first50image.json", "coco", 50, 3326, 0),
+        ("labelformat_fixtures/instance_segmentation/YOLOv8", "yolo", 2, 3, 0),
+    ],
+)
+def test_every_label_of_a_set_is_kept_or_in_quarantine(labels, name, kind, images, annotations, dropped, tmp_path):
+    done = convert(labels / name, tmp_path / "out.json")
+    assert (done.format, done.images, done.annotations, done.dropped) == (kind, images, annotations, dropped)
+    ending = {"cvat": "*.xml", "yolo": "*.txt", "csv": "*.csv"}.get(kind, "*.json")
+    source = labels / name
+    files = [source] if source.is_file() else sorted(source.rglob(ending))
+    if kind in COUNTS and "min" not in name and "instance" not in name:  # LabelMe's groups of shapes are one label
+        assert sum(COUNTS[kind](path.read_bytes()) for path in files) <= annotations + dropped
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("datumaro_assets/cvat_dataset/for_video", "a track belongs to a video"),
+        ("datumaro_assets/datumaro_dataset", "no labels are here"),
+        ("datumaro_assets/dota_dataset/train/labelTxt", "neither images nor labels, only 2 .txt"),
+        ("datumaro_assets/roboflow_dataset/tfrecord", "neither images nor labels"),
+        ("datumaro_assets/roboflow_dataset", "several kinds of labels are here: COCO JSON"),
+        ("labelformat_fixtures/object_detection/Labelbox", "neither images nor labels, only 1 .ndjson"),
+        ("labelstudio_converter_tests/test_export_json_min/data_repeater.json", "no task names an image"),
+    ],
+)
+def test_what_cannot_be_read_says_why(labels, name, message, tmp_path):
+    with pytest.raises(RcgError, match=message) as caught:
+        convert(labels / name, tmp_path / "out.json")
+    assert caught.value.fix
+    assert not (tmp_path / "out.json").exists()
