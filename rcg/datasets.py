@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rcg import corrections as log
 from rcg.annotations import open_annotations
+from rcg.annotations.formats.coco_lines import read_own
 from rcg.annotations.formats.coco_own import NotOwn, own_records
 from rcg.annotations.split import assign_splits, card_of
 from rcg.corrections import Correction
@@ -121,12 +122,19 @@ class Dataset:
 
     def config(self) -> dict[str, Any]:
         """The content of dataset.toml: type, classes, created, card_pattern, sources."""
+        file = self.path / "dataset.toml"
+        stamp, known = stamp_of(file), self.memory.get("config")
+        if known is None or stamp is None or known[0] != stamp:
+            self.memory["config"] = known = (stamp, self._read_config(file))
+        return dict(known[1])
+
+    def _read_config(self, file: Path) -> dict[str, Any]:
         what = "the dataset's description cannot be read"
         fix = "restore the file, or create the dataset anew and add its images again"
-        found = read_toml(self.path / "dataset.toml", what=what, fix=fix, error=DataError)
+        found = read_toml(file, what=what, fix=fix, error=DataError)
         for key, kind, wanted in (("type", str, "a dataset type"), ("classes", list, "a list of class names")):
             if not isinstance(found.get(key), kind):
-                raise DataError(f"{what}: {key} is not {wanted}", where=self.path / "dataset.toml", fix=fix)
+                raise DataError(f"{what}: {key} is not {wanted}", where=file, fix=fix)
         return {"created": "", "sources": [], **found}
 
     @property
@@ -208,16 +216,22 @@ class Dataset:
         key = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         known = self.memory.get(str(file))
         if known is None or known[0] != key:
-            bad: list[BadLine] = []
-            source = open_annotations(file, format="coco", images=self.images, trusted=True)
-            found = tuple(source.records(bad.append))
-            if bad:
-                where = f"{bad[0].file}, line {bad[0].line}" if bad[0].line else file
-                raise DataError(
-                    f"the labels were changed by hand: {bad[0].reason}", where=where, fix="mend that record"
-                )
+            try:
+                found = tuple(read_own(file, self.labels))
+            except NotOwn:
+                found = self._read_carefully(file)
             self.memory[str(file)] = known = (key, found)
         return tuple(known[1])
+
+    def _read_carefully(self, file: Path) -> tuple[ImageRecord, ...]:
+        """The records of a file that somebody else wrote, or changed."""
+        bad: list[BadLine] = []
+        source = open_annotations(file, format="coco", images=self.images, trusted=True)
+        found = tuple(source.records(bad.append))
+        if bad:
+            where = f"{bad[0].file}, line {bad[0].line}" if bad[0].line else file
+            raise DataError(f"the labels were changed by hand: {bad[0].reason}", where=where, fix="mend that record")
+        return found
 
     def heads(self) -> tuple[ImageRecord, ...]:
         """The images without their annotations: names, sizes, ids, cards, splits; many times faster than `records`."""

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from rcg import journal
 from rcg.annotations.formats import TARGETS, target_named
+from rcg.annotations.formats.coco_lines import record_of_lines
 from rcg.annotations.split import SPLITS
 from rcg.datasets import Dataset
 from rcg.errors import ConfigError, DataError
 from rcg.progress import Report, counted, silent, tracked
 from rcg.types import ImageRecord
-from rcg.version_content import corrected_lines, record_of_lines
+from rcg.version_content import corrected_lines
 
 DETECTRON2, ULTRALYTICS = "detectron2", "ultralytics"
 _TASK = "exporting"

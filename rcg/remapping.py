@@ -10,13 +10,13 @@ from pathlib import Path
 from rcg import corrections as log
 from rcg import journal
 from rcg.annotations import CocoWriter
+from rcg.annotations.formats.coco_lines import category_of
 from rcg.annotations.formats.coco_own import NotOwn, own_images
 from rcg.annotations.formats.coco_write import Lines
 from rcg.annotations.mapping import ClassMap
 from rcg.datasets import GROUND_TRUTH, PREDICTIONS, Dataset
 from rcg.progress import Report, Tick, silent
 from rcg.types import LabelSet
-from rcg.version_content import category_of
 
 
 def map_classes(dataset: Dataset, class_map: ClassMap, *, report: Report = silent) -> tuple[str, ...]:

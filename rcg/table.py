@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rcg.annotations.annotation_columns import CROWD, KEYPOINTS, MASK, POLYGON, AnnotationColumns, ColumnBuilder
 from rcg.annotations.block import Block, Ints
 from rcg.annotations.formats.coco_columns import own_columns
+from rcg.annotations.formats.coco_lines import record_of_lines
 from rcg.annotations.formats.coco_own import NotOwn, own_records
 from rcg.annotations.formats.coco_write import Lines
 from rcg.annotations.split import SPLITS, card_of
@@ -338,8 +339,6 @@ def _names(known: Sequence[str], records: Iterable[ImageRecord]) -> tuple[str, .
 
 def _with_entries(head: ImageRecord, entries: Sequence[dict[str, Any]], dataset: Dataset) -> ImageRecord:
     """One image with its annotations in full, as corrections compare them."""
-    from rcg.version_content import record_of_lines
-
     parts = tuple(orjson.dumps(each)[1:] for each in entries)
     lines = Lines(head.file_name, head.image_id, head=b'"file_name":"","width":1,"height":1}', parts=parts)
     return replace(head, annotations=record_of_lines(lines, dataset.labels).annotations)

@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 import xxhash
 
 from rcg.annotations import CocoWriter
+from rcg.annotations.formats.coco_lines import category_of, record_of_lines
 from rcg.annotations.formats.coco_own import NotOwn, own_images
 from rcg.annotations.formats.coco_write import Lines
 from rcg.corrections import Correction, apply_corrections
 from rcg.datasets import Dataset
 from rcg.fingerprints import Fingerprints, image_fingerprints
 from rcg.progress import Report, silent, tracked
-from rcg.types import Annotation, Box, ImageRecord, Keypoints, LabelSet, Polygon, Rle
+from rcg.types import LabelSet
 
 Take = Callable[[str, bytes], None]
-_CATEGORY = b'"category_id":'  # an annotation's entry begins with it
 _ANNOTATIONS, _NAME = b',"annotations":', b',"file_name":"'
 
 
@@ -135,11 +134,6 @@ def _digest(lines: Lines, fingerprint: str, split: str) -> bytes:
     return xxhash.xxh3_128_digest(b"\n".join((orjson.dumps(facts), *sorted(lines.parts))))
 
 
-def category_of(part: bytes) -> int:
-    """The category id of an annotation's entry as `Lines` holds it."""
-    return int(part[len(_CATEGORY) : part.index(b",")])
-
-
 def image_line(lines: Lines, fingerprint: str, split: str) -> bytes:
     """An image as a version keeps it: one line of JSON with the labels as they stand in the dataset's own file."""
     facts = b'{"id":%d,"fingerprint":"%b","in":"%b",' % (lines.image_id or 0, fingerprint.encode(), split.encode())
@@ -235,41 +229,3 @@ def shown_images(images: Iterator[Kept], labels: LabelSet, corrections: Sequence
         facts = {b"%d %b" % (count, part) for part, count in seen.items()}
         facts.add(orjson.dumps([head["width"], head["height"], head.get("labelled", True)]))
         yield Shown(lines.file_name, kept.fingerprint, kept.split, frozenset(facts))
-
-
-def record_of_lines(lines: Lines, labels: LabelSet) -> ImageRecord:
-    """An image's entries as a record."""
-    head = orjson.loads(b"{" + lines.head)
-    names = dict(zip(labels.ids, labels.names, strict=True))
-    return ImageRecord(
-        file_name=head["file_name"],
-        width=head["width"],
-        height=head["height"],
-        annotations=tuple(_annotation(orjson.loads(b"{" + part), names) for part in lines.parts),
-        labelled=head.get("labelled", True),
-        image_id=lines.image_id,
-        card=head.get("card"),
-        split=head.get("split"),
-    )
-
-
-def _annotation(entry: Mapping[str, Any], names: Mapping[int, str]) -> Annotation:
-    outline, points = entry["segmentation"], entry.get("keypoints")
-    box, rle = Box(*entry["bbox"]), None
-    polygons: tuple[Polygon, ...] = ()
-    if isinstance(outline, dict):
-        (height, width), counts = outline["size"], outline["counts"]
-        rle = Rle(height, width, counts if isinstance(counts, str) else tuple(counts))
-    elif outline:
-        polygons = tuple(Polygon(tuple(zip(ring[::2], ring[1::2], strict=True))) for ring in outline)
-    plain = rle is None and not polygons and abs(entry["area"] - box.area) <= 1e-6 * box.area
-    return Annotation(
-        label=names[entry["category_id"]],
-        box=box,
-        polygons=polygons,
-        rle=rle,
-        keypoints=Keypoints(tuple(zip(*[iter(points)] * 3, strict=True))) if points else None,
-        score=entry.get("score"),
-        crowd=bool(entry["iscrowd"]),
-        area=None if plain else entry["area"],
-    )
