@@ -98,6 +98,18 @@ def file_fingerprints(folder: Path, names: Iterable[str], *, cache: Path, report
     return Fingerprints(of=marks, missing=tuple(missing), folder=folder)
 
 
+def remember_fingerprints(cache: Path, marks: Mapping[str, tuple[int, int, str]]) -> None:
+    """Note hashes of files that were just written, so that they need not be read again.
+
+    Args:
+        cache: The folder that keeps the hashes.
+        marks: Bytes, time of the last change in nanoseconds and hash, by file name.
+    """
+    if marks:
+        store = cache / "fingerprints.json"
+        write_bytes(store, orjson.dumps(_known(store) | {name: list(mark) for name, mark in marks.items()}))
+
+
 def _known(store: Path) -> dict[str, list[Any]]:
     """Size, time and hash by file name, as they were stored; nothing where the cache is damaged."""
     try:

@@ -12,7 +12,7 @@ import pytest
 
 from rcg.annotations.mapping import ClassMap
 from rcg.errors import Cancelled, ConfigError, DataError, RcgError
-from rcg.files import read_json, read_jsonl, stamp_of
+from rcg.files import fingerprint, read_json, read_jsonl, stamp_of
 from rcg.images import write_image
 from rcg.readiness import validate
 from rcg.workspace import Workspace
@@ -99,7 +99,8 @@ def test_a_folder_that_grew_opens_only_what_is_new(ws, tmp_path, opened, make_se
     done = made.add(source)
     assert (done.images, done.new, done.unchanged, done.annotations) == (130, 10, 119, 130)
     numbers = {int(path.rpartition("c")[2][:4]) for path in opened if path.rpartition("/")[2].startswith("c0")}
-    assert numbers - {0} == {7, *range(120, 130)}  # the first label file tells the format
+    assert {7, *range(120, 130)} <= numbers
+    assert max(numbers - set(range(120, 130))) < 50  # the first label files tell the format
     images = {path for path in opened if path.endswith(".jpg")}
     assert len(images) <= 11
     again = ws.create("again", type="custom")
@@ -118,6 +119,16 @@ def test_a_coco_file_that_did_not_change_leaves_its_images_closed(ws, tmp_path, 
     picture(source / "c0003.jpg", 99)
     assert made.add(source).new == 1
     assert made.coverage().images == 31
+
+
+def test_copies_are_not_read_again_for_their_fingerprints(ws, tmp_path):
+    source = yolo_set(tmp_path / "source", range(5))
+    made = ws.create("cards", type="custom")
+    made.add(source)
+    known = read_json(made.cache / "fingerprints.json")
+    for name in made.names():
+        stamp = stamp_of(made.images / name)
+        assert known[name] == [*stamp[:2], fingerprint(made.images / name)]
 
 
 def test_images_alone_are_not_opened_twice(ws, tmp_path, opened):
@@ -377,6 +388,7 @@ def test_classes_are_mapped_on_the_way_in(ws, tmp_path):
     assert any("nothing there from now on: 3" in note for note in done.notes)
     with pytest.raises(ConfigError, match="no class 'crad'"):
         made.add(source, class_map=ClassMap.parse(["crad=card"]))
+    assert made.unfinished() == ()
     assert made.coverage().images == 6
 
 

@@ -221,7 +221,7 @@ class _Budget:
         self._check(self._written)
         if time.monotonic() - self._last >= 0.1:
             self._last = time.monotonic()
-            self._report(Tick(task=TASK, done=self._written, note=self._archive.name))
+            self._report(Tick(task=TASK, done=self._written, note=f"bytes of {self._archive.name}"))
 
     def _check(self, size: int) -> None:
         if size > _SMALL and size > _RATIO * self._packed:

@@ -32,6 +32,7 @@ class Placed:
         had_place: Whether the original says it.
         new: Whether it was not there before.
         converted: Whether it was written in another format.
+        mark: Time of its last change in nanoseconds and its fingerprint, where the bytes were at hand.
     """
 
     kept: str
@@ -40,6 +41,7 @@ class Placed:
     had_place: bool
     new: bool
     converted: bool = False
+    mark: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ class Placer:
             self._write(target, wanted.data, stamp, wanted.path)
         left = wanted.place and not self._remove_gps
         size = stamp[0] if wanted.data is None else len(wanted.data)
-        return Placed(name, size, left, wanted.place, new=True, converted=wanted.converted)
+        mark = None if wanted.data is None else (stamp[1], xxhash.xxh3_128_hexdigest(wanted.data))
+        return Placed(name, size, left, wanted.place, new=True, converted=wanted.converted, mark=mark)
 
     def _write(self, target: Path, data: bytes | None, stamp: Stamp | None, path: Path | None = None) -> None:
         """Write `data`, or a copy of `path`, with the time of the original."""

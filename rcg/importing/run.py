@@ -19,6 +19,7 @@ from rcg.dataset_writer import DatasetWriter
 from rcg.datasets import GROUND_TRUTH
 from rcg.errors import Cancelled, DataError, FormatError, MissingExtra
 from rcg.files import Stamp, fingerprint, stamp_of
+from rcg.fingerprints import remember_fingerprints
 from rcg.images import max_pixels
 from rcg.importing.entering import Entries, enter
 from rcg.importing.given import WORK, Call, Ready, printable
@@ -53,6 +54,7 @@ class Import:
         self._entries = Entries(index)
         self._bad: list[BadLine] = list(given.missing)
         self._sums = Sums()
+        self._marks: dict[str, tuple[int, int, str]] = {}
         self._old_labels: Counter[str] = Counter()
         self._total = self._done = self._emptied = 0
         self._told = 0.0
@@ -66,6 +68,8 @@ class Import:
             RcgError: If the disk is full; the same call goes on from there.
         """
         how = self._call.how
+        if self._map is not None:
+            self._map.labels(self._source.labels)  # refuses a class that is not there
         placer = Placer(self._dataset.images, link=how.link, move=self._given.move, remove_gps=how.remove_gps)
         arguments = self._call.arguments(self._dataset.cache / "added_list.txt")
         if self._truth and self._dataset.labels_file().exists():
@@ -97,8 +101,6 @@ class Import:
         self._out.change(unfinished=[each for each in _unfinished(self._dataset.config()) if each != arguments])
 
     def _take_all(self, placer: Placer, report: Report) -> None:
-        if self._map is not None:
-            self._map.labels(self._source.labels)  # refuses a class that is not there
         self._same_labels()
         items = items_of(self._source)
         if items is None:
@@ -233,6 +235,8 @@ class Import:
         self._sums.places += placed.had_place
         self._sums.left += placed.place
         self._sums.converted += placed.converted and placed.new
+        if placed.mark is not None:
+            self._marks[placed.kept] = (placed.size, *placed.mark)
 
     def _mapped(self, record: ImageRecord) -> ImageRecord:
         assert self._map is not None
@@ -281,6 +285,7 @@ class Import:
 
     def _enter(self, report: Report) -> int:
         report(Tick(task="writing labels", done=0, total=1))
+        remember_fingerprints(self._dataset.cache, self._marks)
         new = 0
         if self._index.pending_count():
             os.sync()  # one call for thousands of images: a label must not outlive its image
