@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from rcg.annotations.block import Block, Floats, Ints, Rings
+from rcg.annotations.block import Block, Ints, Rings
 from rcg.annotations.parts import Part
 from rcg.annotations.source import RecordWriter, unknown_label
 from rcg.errors import DataError
@@ -268,7 +268,7 @@ def annotation_lines(block: Block, ids: Ints, image_ids: Ints, categories: Seque
     if rings is None:
         fields.append(b',"segmentation":[],"iscrowd":0')
     else:
-        fields += [b',"segmentation":', [_numbers(each) for each in _flat_rings(rings)], b',"iscrowd":0']
+        fields += [b',"segmentation":', _segmentations(rings), b',"iscrowd":0']
     if block.scores is not None:
         scores = _split(np.where(np.isnan(block.scores), -1.0, block.scores))
         fields.append([b"" if each == b"-1.0" else b',"score":' + each for each in scores])
@@ -292,12 +292,13 @@ def _split(values: NDArray[Any]) -> list[bytes]:
     return _numbers(np.ascontiguousarray(values))[1:-1].split(b",")
 
 
-def _flat_rings(rings: Rings) -> Iterator[list[Floats]]:
-    """For each annotation, its rings as x, y, x, y, ..."""
-    flat, starts = rings.points.reshape(-1), (2 * rings.starts).tolist()
-    of = rings.of.tolist()
-    for first, last in pairwise(of):
-        yield [flat[starts[ring] : starts[ring + 1]] for ring in range(first, last)]
+def _segmentations(rings: Rings) -> list[bytes]:
+    """For each annotation, its rings as x, y, x, y, ...; all of them in one call, which is then taken apart."""
+    flat, starts, of = rings.points.reshape(-1), (2 * rings.starts).tolist(), rings.of.tolist()
+    each = [flat[start:end] for start, end in pairwise(starts)]
+    own = [each[first:last] for first, last in pairwise(of) if last > first]
+    texts = iter(_numbers(own)[3:-3].split(b"]],[["))
+    return [b"[[%b]]" % next(texts) if last > first else b"[]" for first, last in pairwise(of)]
 
 
 def _image_entry(record: ImageRecord) -> bytes:

@@ -49,10 +49,9 @@ def read_lines(files: Sequence[bytes]) -> Lines:
     texts = [each.strip() for each in files]
     counts = [text.count(b"\n") + 1 if text else 0 for text in texts]
     odd = np.zeros(len(texts), np.bool_)
-    if (table := _table(b"\n".join([text for text in texts if text]), sum(counts))) is not None:
-        width = len(table) // max(1, sum(counts))
-        lengths = np.full(sum(counts), width, np.int64)
-        return Lines(counts=np.array(counts, np.int64), lengths=lengths, numbers=table, odd=odd)
+    quick = _at_once(b"\n".join([text for text in texts if text]), sum(counts))
+    if quick is not None:
+        return Lines(counts=np.array(counts, np.int64), lengths=quick[0], numbers=quick[1], odd=odd)
     rows = _rows(b"\n".join([text for text in texts if text]))
     if rows is None or len(rows) != sum(counts):  # something in one of them; the others are as quick as before
         each = [_rows(text) or _slowly(text) for text in texts]
@@ -64,20 +63,18 @@ def read_lines(files: Sequence[bytes]) -> Lines:
     return Lines(counts=np.array(counts, np.int64), lengths=lengths, numbers=numbers, odd=odd)
 
 
-def _table(text: bytes, lines: int) -> Floats | None:
-    """The numbers of lines that all have five, or all six, with one blank between them; None for anything else."""
+def _at_once(text: bytes, lines: int) -> tuple[Ints, Floats] | None:
+    """How many numbers each line has, and all numbers, where one blank stands between them; None for anything else."""
     marks = np.frombuffer(text, np.uint8)
     marks = marks[marks <= _BLANK]
-    width = (len(marks) + 1) // lines if lines else 0
-    if width not in (5, 6) or len(marks) + 1 != width * lines:
-        return None
-    ends = np.append(marks, _NEWLINE).reshape(lines, width)
-    if not ((ends[:, :-1] == _BLANK).all() and (ends[:, -1] == _NEWLINE).all()) or text.translate(None, _PLAIN):
+    ends = np.append(np.flatnonzero(marks == _NEWLINE), len(marks))
+    if not lines or len(ends) != lines or text.translate(None, _PLAIN):
         return None
     try:
-        return np.array(orjson.loads(b"[%b]" % text.translate(_COMMAS)), np.float64)
-    except (orjson.JSONDecodeError, OverflowError):
+        numbers = np.array(orjson.loads(b"[%b]" % text.translate(_COMMAS)), np.float64)
+    except (orjson.JSONDecodeError, OverflowError):  # two blanks, or a number as JSON does not have it
         return None
+    return np.diff(ends, prepend=-1), numbers
 
 
 _BLANK, _NEWLINE = b" \n"
