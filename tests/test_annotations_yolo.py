@@ -207,7 +207,9 @@ def test_a_damaged_image_goes_to_quarantine_with_its_labels(tmp_path, damage, mo
 def test_a_picture_of_1600_megapixels_costs_only_its_header(tmp_path):
     head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (40_000).to_bytes(4, "big") * 2
     yolo(tmp_path / "set", {"a.png": "0 0.5 0.5 0.2 0.4", "b.jpg": None})
-    (tmp_path / "set/images/a.png").write_bytes(head + b"\x08\x02\0\0\0" + b"\0" * 50 + b"IEND\xaeB`\x82")
+    (tmp_path / "set/images/a.png").write_bytes(
+        head + b"\x08\x02\0\0\0" + b"\0" * 4 + b"\0\0\0\x10IDAT" + b"\0" * 20 + b"\0\0\0\0IEND\xaeB`\x82"
+    )
     _, found, bad = records(tmp_path / "set")
     assert [each.file_name for each in found] == ["b.jpg"]
     assert "40,000 x 40,000 pixels" in bad[0].reason
