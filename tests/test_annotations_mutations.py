@@ -102,7 +102,7 @@ def expected(line):
         return None
     sides, area = box_of(numbers) if len(numbers) == 4 else outline_of(numbers)
     over = max(-sides[0], -sides[1], sides[2] - 1, sides[3] - 1)
-    if abs(over - 0.01) < 1e-9 or 0 < area < 1e-9:
+    if abs(over - 0.01) < 2e-9 or 0 < area < 1e-9:
         return "edge"
     left, top, right, bottom = (min(max(side, 0), 1) for side in sides)
     if area == 0 or over > 0.01 or right <= left or bottom <= top:

@@ -9,8 +9,9 @@ from rcg.geometry import polygon_area
 from rcg.images import Size
 from rcg.types import Box, Point, Polygon
 
-TOLERANCE = 0.01
-"""How far past the image's edge a box may reach and is still clipped, as a part of the image's width or height."""
+TOLERANCE = 0.01 + 1e-9
+"""How far past the image's edge a box may reach and is still clipped, as a part of the image's width or height: one in
+a hundred, and what adding fractions costs."""
 
 ROUNDING = 1e-6  # what six decimals of a YOLO file cost; clipping this much changes nothing and is not counted
 
