@@ -102,16 +102,27 @@ def convert(
 @app.command()
 def validate(
     source: Annotated[str, typer.Argument(help="A dataset's name, or a label file or folder.")],
+    out: Annotated[Path | None, typer.Option(help="Write the report: .json, .md, or .html with figures.")] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also look at every image's quality, and time real training steps.")
+    ] = False,
     workspace: Place = None,
     json: AsJson = False,
 ) -> int:
     """Say whether a dataset or a label file can be trained on, and what to mend; exit 2 on "stop"."""
+    from rcg.readiness import check_target
     from rcg.readiness import validate as run
 
+    if out is not None:
+        check_target(out)
     ws = open_workspace(workspace)
     names = {each.name for each in ws.datasets()}
-    found = run(ws.dataset(source) if source in names or not Path(source).exists() else source)
-    tell(str(found), **asdict(found))
+    known = source in names or not Path(source).exists()
+    found = run(ws.dataset(source) if known else source, measure=measure, report=progress())
+    text = str(found)
+    if out is not None:
+        text += f"\n  the report is in {found.write(out)}"
+    tell(text, **found.values(), path=out)
     return 2 if found.verdict == "stop" else 0
 
 
@@ -214,9 +225,13 @@ def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = Fals
     ]
     rows += [f"  predictions {each}: {count:,} annotations" for each, count in have.predictions.items()]
     rows += [f"  corrections: {have.corrections:,}"] if have.corrections else []
+    rows += [f"  versions: {len(versions)}; the newest is {versions[-1]}"] if (versions := found.versions()) else []
     rows += [f"  an import was not finished; go on with it: {command}" for command in found.unfinished()]
+    if cut := config.get("changing"):
+        rows.append(f"  {cut['doing']} was cut off; mend it: rcg dataset restore {name} {cut['version'][:12]}")
     rows += [f"  from {s['path']} ({s['format']}, {s['stage']}, {s['images']:,} images)" for s in config["sources"]]
-    tell("\n".join(rows), name=name, type=found.type.name, coverage=have, config=config)
+    facts = {"coverage": have, "config": config, "versions": [each.id for each in versions]}
+    tell("\n".join(rows), name=name, type=found.type.name, **facts)
 
 
 @app.command()

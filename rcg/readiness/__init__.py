@@ -15,7 +15,7 @@ from rcg.readiness.findings import GO, NOTE, STOP, WARN, Finding, finding, in_or
 from rcg.readiness.fitting import Fit, fits
 from rcg.readiness.image_checks import ImageFigures, card_leaks, image_checks
 from rcg.readiness.label_checks import Names, doubtful, label_findings
-from rcg.readiness.report import Readiness, Stage
+from rcg.readiness.report import Readiness, Stage, check_target
 from rcg.readiness.statistics import box_figures, class_figures, shape_figures
 from rcg.readiness.tiers import reached, read_tiers, tier_report
 from rcg.table import Table, table_of
@@ -129,4 +129,4 @@ def _made(
     )
 
 
-__all__ = ["GO", "NOTE", "STOP", "WARN", "Finding", "Fit", "Readiness", "Stage", "validate"]
+__all__ = ["GO", "NOTE", "STOP", "WARN", "Finding", "Fit", "Readiness", "Stage", "check_target", "validate"]

@@ -148,6 +148,7 @@ def _told(taken: StepTime) -> str:
     return (
         f"{taken.steps} real steps of {taken.batch_size} images at {taken.image_size} pixels, on {taken.images} images "
         f"of {taken.dataset}, {place}, {taken.machine.rpartition(',')[0]}, {when}"
+        + ("; the machine was busy with other work, alone it is faster" if taken.busy else "")
     )
 
 

@@ -147,11 +147,7 @@ class Readiness:
         """
         target = Path(path)
         forms = dict(zip(KINDS, (self.to_json, self.to_markdown, self.to_html), strict=True))
-        form = forms.get(target.suffix.lower())
-        if form is None:
-            fix = f"end it in {', '.join(KINDS)}, such as {target.stem or 'report'}.html"
-            raise ConfigError(f"a report cannot be written as {target.suffix or 'a file without ending'}", fix=fix)
-        write_bytes(target, form().encode())
+        write_bytes(target, forms[check_target(target)]().encode())
         return target
 
     def __str__(self) -> str:
@@ -169,6 +165,19 @@ class Readiness:
                 rows.append(f"  missing to {self.tier.following}: {'; '.join(self.tier.missing)}")
             rows += [f"  trains on it: {fit.name}{_timed(fit)}" for fit in self.fits if fit.fits]
         return "\n".join(rows)
+
+
+def check_target(path: str | Path) -> str:
+    """The ending of a report's file, which says its form.
+
+    Raises:
+        ConfigError: If it is none of .json, .md and .html.
+    """
+    target = Path(path)
+    if (ending := target.suffix.lower()) not in KINDS:
+        fix = f"end it in {', '.join(KINDS)}, such as {target.stem or 'report'}.html"
+        raise ConfigError(f"a report cannot be written as {ending or 'a file without ending'}", where=target, fix=fix)
+    return ending
 
 
 def shown_records(found: Finding) -> str:
@@ -192,4 +201,4 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-__all__ = ["GO", "KINDS", "SEVERITIES", "Readiness", "Stage", "shown_records"]
+__all__ = ["GO", "KINDS", "SEVERITIES", "Readiness", "Stage", "check_target", "shown_records"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FILE = "step_times.jsonl"
 _TASK = "measuring a step"
 _FEWEST, _MOST = 3, 12  # timed steps
+_BUSY = 0.6
 _LONG_S = 4.0  # no more steps than the fewest when they took so long
 
 
@@ -51,6 +52,7 @@ class StepTime:
         slowest_s: Seconds of the slowest one.
         evaluate_s: Seconds to look for boxes in one image.
         decode_s: Seconds to decode one image, which the first training on a dataset does once.
+        share: The part of its threads' time that the processor gave, 0 to 1; little where other work went on.
         time: When, in seconds since 1970.
     """
 
@@ -69,7 +71,13 @@ class StepTime:
     slowest_s: float
     evaluate_s: float
     decode_s: float
+    share: float
     time: float
+
+    @property
+    def busy(self) -> bool:
+        """Whether other work on the machine made the steps longer."""
+        return self.device == "cpu" and self.share < _BUSY
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -165,19 +173,20 @@ def _timed(dataset: Dataset, records: Sequence[ImageRecord], config: TrainConfig
         decode(dataset.images / record.file_name, size)
     decoded = (time.perf_counter() - begun) / len(sound)
     labels = LabelSet(tuple(dict.fromkeys([*dataset.labels.names, *(a.label for r in sound for a in r.annotations)])))
-    taken, looked = _network_times(sound, cache, labels, config, report)
+    taken, looked, share = _network_times(sound, cache, labels, config, report)
     return StepTime(
         architecture=config.architecture, image_size=size, batch_size=config.batch_size or 1,
         trainable_layers=config.trainable_layers or 0, rois=config.rois, threads=config.threads or 1,
         device=config.device, machine=machine(), dataset=dataset.name, images=len(sound), steps=len(taken),
-        fastest_s=min(taken), slowest_s=max(taken), evaluate_s=looked, decode_s=decoded, time=time.time(),
+        fastest_s=min(taken), slowest_s=max(taken), evaluate_s=looked, decode_s=decoded,
+        share=share, time=time.time(),
     )  # fmt: skip
 
 
 def _network_times(
     records: Sequence[ImageRecord], cache: Any, labels: LabelSet, config: TrainConfig, report: Report
-) -> tuple[list[float], float]:
-    """Seconds of each step, and of looking for boxes in one image."""
+) -> tuple[list[float], float, float]:
+    """Seconds of each step; of looking for boxes in one image; the share of its threads that the steps were given."""
     import torch
 
     from rcg.training.augment import Augmentation
@@ -195,12 +204,13 @@ def _network_times(
         augmentation=augmentation,
     )  # fmt: skip
     taken: list[float] = []
+    worked = 0.0
     model.train()
     with closing(batches.from_step(0)) as stream:
         for place in _until_sure(taken):
             report(Tick(task=_TASK, done=place, note="a real step, nothing is kept of it"))
             batch = next(stream).to(device)
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), time.process_time()
             optimiser.zero_grad()
             loss = torch.stack(list(model(batch.images, batch.targets).values())).sum()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -209,12 +219,14 @@ def _network_times(
                 torch.cuda.synchronize()
             if place:  # the first one warms up
                 taken.append(time.perf_counter() - begun)
+                worked += time.process_time() - before
     looking = {"labels": labels, "device": device, "score": 0.05, "batch_size": config.batch_size or 1}
     load = lambda record: cache.pixels(record.file_name)  # noqa: E731
     list(detect(model, records[:1], load, **looking))  # type: ignore[arg-type]
     begun = time.perf_counter()
     list(detect(model, records, load, **looking))  # type: ignore[arg-type]
-    return taken, (time.perf_counter() - begun) / len(records)
+    share = worked / sum(taken) / (config.threads or 1)
+    return taken, (time.perf_counter() - begun) / len(records), min(1.0, share)
 
 
 def _until_sure(taken: list[float]) -> Iterator[int]:
