@@ -17,10 +17,11 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture
-def quick(tmp_path):
+def quick(tmp_path_factory):
     """A folder in memory where there is one, for tests that make and flush thousands of files."""
     memory = Path("/dev/shm")
-    made = Path(tempfile.mkdtemp(prefix="rcg_test_", dir=memory if os.access(memory, os.W_OK) else tmp_path))
+    disk = tmp_path_factory.getbasetemp()
+    made = Path(tempfile.mkdtemp(prefix="rcg_test_", dir=memory if os.access(memory, os.W_OK) else disk))
     yield made
     shutil.rmtree(made)
 

@@ -45,6 +45,11 @@ GOOD = {"good1.jpg": [BOX_ONE], "good2.jpg": [BOX_ONE, BOX_TWO], "good3.jpg": [B
 
 
 @pytest.fixture
+def tmp_path(quick):
+    return quick
+
+
+@pytest.fixture
 def command(monkeypatch, capfd):
     """Runs the command line in this process; returns its exit code and the JSON of its last line."""
     before = signal.getsignal(signal.SIGTERM)
