@@ -70,7 +70,8 @@ def voc_set(folder, numbers):
 
 def coco_set(folder, numbers):
     for n in numbers:
-        picture(folder / f"c{n:04d}.jpg", n)
+        if not (folder / f"c{n:04d}.jpg").exists():
+            picture(folder / f"c{n:04d}.jpg", n)
     images = [{"id": n + 1, "file_name": f"c{n:04d}.jpg", "width": 60, "height": 40} for n in numbers]
     boxes = [{"image_id": n + 1, "bbox": [5, 5, 20, 20]} for n in numbers]
     make.coco(folder / "labels.json", images=images, annotations=boxes)
@@ -119,6 +120,37 @@ def test_a_coco_file_that_did_not_change_leaves_its_images_closed(ws, tmp_path, 
     picture(source / "c0003.jpg", 99)
     assert made.add(source).new == 1
     assert made.coverage().images == 31
+    before = facts(made)
+    coco_set(source, range(28, 34))  # the file names other images now, four of them new
+    opened.clear()
+    done = made.add(source)
+    assert (done.images, done.new, done.unchanged) == (6, 4, 0)
+    assert {path[-9:] for path in opened if path.endswith(".jpg")} == {f"c{n:04d}.jpg" for n in range(30, 34)}
+    assert facts(made)[: len(before)] == before
+
+
+def test_a_table_that_grew_opens_only_the_new_images(ws, tmp_path, opened):
+    source = tmp_path / "source"
+
+    def table(numbers):
+        rows = [f"c{n:04d}.jpg,60,40,card,5,5,25,25" for n in numbers]
+        make.text(source / "labels.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\n" + "\n".join(rows) + "\n")
+
+    for n in range(20):
+        picture(source / f"c{n:04d}.jpg", n)
+    table(range(20))
+    made = ws.create("cards", type="custom")
+    assert made.add(source).annotations == 20
+    opened.clear()
+    assert made.add(source).unchanged == 20
+    assert not [path for path in opened if path.endswith(".jpg")]
+    for n in range(20, 23):
+        picture(source / f"c{n:04d}.jpg", n)
+    table(range(23))
+    opened.clear()
+    done = made.add(source)
+    assert (done.images, done.new, done.annotations) == (23, 3, 23)
+    assert {path[-9:] for path in opened if path.endswith(".jpg")} == {"c0020.jpg", "c0021.jpg", "c0022.jpg"}
 
 
 def test_copies_are_not_read_again_for_their_fingerprints(ws, tmp_path):

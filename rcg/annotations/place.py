@@ -6,7 +6,9 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,8 @@ from rcg.files import children, exists, explain, folders_and_files, walk
 from rcg.images import EXTENSIONS, Size, ending_of, is_ignored, is_image_name, list_images, max_pixels, read_size
 
 IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
+_MOST_JSON = 2000  # a folder may hold one LabelMe file an image; a file for all of them is among the first
+_HEAD = 4096
 LABEL_FOLDERS = frozenset({"labels", "label", "annotations", "xml", "txt"})
 
 
@@ -154,6 +158,17 @@ class Place:
         found = re.findall(rf"^(?:.*/)?(?:{wanted})$", text, re.MULTILINE | re.IGNORECASE)
         return sorted(found, key=lambda name: (name.count("/"), name))
 
+    @cached_property
+    def json_kinds(self) -> Mapping[str, str]:
+        """What .json files are by their beginning: "list", "shapes" (of one image) or "other"; not all of very many."""
+        names = self.files.get(".json", ())[:_MOST_JSON]
+        inside = os.open(self.root, os.O_RDONLY) if names else -1
+        try:
+            return {name: _json_kind(inside, name) for name in names}
+        finally:
+            if names:
+                os.close(inside)
+
     def with_images(self, folder: Path, *, with_labels: bool) -> Place:
         """The same place with its images in `folder`, if there are any and it has none of its own.
 
@@ -225,6 +240,20 @@ def _opposite(root: Path, here: frozenset[str], there: frozenset[str], fits: Cal
                     return candidate
             return None
     return None
+
+
+def _json_kind(inside: int, name: str) -> str:
+    try:
+        handle = os.open(name, os.O_RDONLY, dir_fd=inside)
+        try:
+            head = os.read(handle, _HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
+        finally:
+            os.close(handle)
+    except (OSError, ValueError):
+        return "other"
+    if head.startswith(b"["):
+        return "list"
+    return "shapes" if b'"shapes"' in head and b'"images"' not in head else "other"
 
 
 def _hidden(folder: str) -> bool:
@@ -399,6 +428,23 @@ _BEGINNINGS = (
 )
 
 
+_sizes: ContextVar[Callable[[str], Size | None] | None] = ContextVar("sizes", default=None)
+
+
+@contextmanager
+def known_sizes(look: Callable[[str], Size | None]) -> Iterator[None]:
+    """Inside of the block `image_size` asks `look` first, and opens only images whose size that does not know.
+
+    Args:
+        look: The size of an image by its full path, or None; it has to notice changed files itself.
+    """
+    token = _sizes.set(look)
+    try:
+        yield
+    finally:
+        _sizes.reset(token)
+
+
 def image_size(folder: Path, name: str) -> tuple[Size, str | None]:
     """The size of an image from its header, and the kind of its content where its name claims another.
 
@@ -408,6 +454,8 @@ def image_size(folder: Path, name: str) -> tuple[Size, str | None]:
     path = f"{folder}/{name}"
     if not name.isascii() and "\\ud" in ascii(name):  # lone surrogates stand for bytes that are no UTF-8
         raise Unusable("the file name is not valid UTF-8; rename the file")
+    if (look := _sizes.get()) is not None and (known := look(path)) is not None:
+        return known, None
     try:
         size = read_size(path)
     except RcgError as error:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import orjson
 
-from rcg.annotations.formats.coco import CocoSource
 from rcg.annotations.perimage import Item
+from rcg.annotations.place import known_sizes
 from rcg.annotations.source import Sums as ReadSums
 from rcg.annotations.split import split_of_path
 from rcg.dataset_writer import DatasetWriter
@@ -20,13 +20,23 @@ from rcg.datasets import GROUND_TRUTH
 from rcg.errors import Cancelled, DataError, FormatError, MissingExtra
 from rcg.files import Stamp, fingerprint, stamp_of
 from rcg.fingerprints import remember_fingerprints
-from rcg.images import max_pixels
+from rcg.images import Size, max_pixels
 from rcg.importing.entering import Entries, enter
 from rcg.importing.given import WORK, Call, Ready, printable
 from rcg.importing.index import NO_STAMP, AddedIndex, Known, Reading
 from rcg.importing.placing import Placed, Placer
 from rcg.importing.result import Added, Sums, write_quarantine
-from rcg.importing.sources import PlainImages, Source, bad_before, items_of, label_path, read_item, without_images
+from rcg.importing.sources import (
+    PlainImages,
+    Source,
+    bad_before,
+    items_of,
+    label_files,
+    label_path,
+    read_item,
+    rows_of,
+    without_images,
+)
 from rcg.journal import note
 from rcg.progress import Report, Tick, counted
 from rcg.types import BadLine, ImageRecord
@@ -112,18 +122,14 @@ class Import:
     def _same_labels(self) -> None:
         """Forget earlier readings if the same label files would now mean something else."""
         source, names = self._source, list(self._source.labels.names)
-        rest = [source.format, printable(source.images), list(source.labels.keypoints), self._stamps_of_coco()]
+        stamps = [list(stamp_of(path) or ()) for path in label_files(source)]
+        rest = [source.format, printable(source.images), list(source.labels.keypoints), stamps]
         before = orjson.loads(self._index.signature) if self._index.signature else None
         if before is not None:
             longer = before[1] == names[: len(before[1])] or (source.format != "yolo" and set(before[1]) <= set(names))
             if before[0] != rest or not longer:
                 self._index.forget_readings()
         self._index.begin(orjson.dumps([rest, names]).decode())
-
-    def _stamps_of_coco(self) -> list[list[int]]:
-        if not isinstance(self._source, CocoSource):
-            return []
-        return [list(stamp_of(path) or ()) for path in self._source.reader.index.paths]
 
     def _take_items(self, placer: Placer, items: Sequence[Item], report: Report) -> None:
         self._total = len(items)
@@ -149,23 +155,25 @@ class Import:
             self._source.check(sums)
 
     def _take_records(self, placer: Placer, report: Report) -> None:
-        """The images of one label file; those of an unchanged COCO file that did not change themselves stay closed."""
+        """The images of label files that speak of many; those of unchanged files that did not change stay closed."""
         source = self._source
+        self._total = source.total
+        same = {name for name, split in rows_of(source) or () if self._same_row(name, split)}
+        self._done = len(same)
+        source = without_images(source, same) if same else source
         assert not isinstance(source, PlainImages)  # they are items
-        if isinstance(source, CocoSource):
-            same = {row.name for row in source.rows if self._same_row(row.name, row.split)}
-            self._total = len(source.rows)
-            self._done = len(same)
-            source = without_images(source, same) if same else source
-        else:
-            self._total = source.total
         count = len(self._bad)
-        for record in source.records(self._bad.append) if source.total else ():
-            path = self._original(record.file_name)
-            reading = (None, NO_STAMP, record.split) if len(self._bad) == count else None
-            self._take(placer, record, path, stamp_of(path), reading)
-            count = len(self._bad)
-            self._step(report)
+        with known_sizes(self._known_size):  # of a label file that grew, only the new images are opened
+            for record in source.records(self._bad.append) if source.total else ():
+                path = self._original(record.file_name)
+                reading = (None, NO_STAMP, record.split) if len(self._bad) == count else None
+                self._take(placer, record, path, stamp_of(path), reading)
+                count = len(self._bad)
+                self._step(report)
+
+    def _known_size(self, path: str) -> Size | None:
+        found = self._index.size_of(self._known_as(path), stamp_of(path))
+        return None if found is None else Size(*found)
 
     def _same_row(self, name: str, split: str | None) -> bool:
         path = self._original(name)

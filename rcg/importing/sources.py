@@ -12,6 +12,7 @@ from pathlib import Path
 from rcg.annotations import FORMATS, AnnotationSource, open_annotations
 from rcg.annotations.checks import Unusable
 from rcg.annotations.formats.coco import CocoSource
+from rcg.annotations.listed import ListedSource
 from rcg.annotations.perimage import Item, Outcome, PerImageSource
 from rcg.annotations.place import Place, image_size
 from rcg.annotations.source import Earlier, Notes
@@ -178,6 +179,23 @@ def bad_before(source: Source) -> Iterator[BadLine]:
         yield from source.before()
 
 
-def without_images(source: CocoSource, names: set[str]) -> CocoSource:
-    """A COCO source without some of its images."""
+def label_files(source: Source) -> Sequence[Path]:
+    """The label files that speak of many images each."""
+    if isinstance(source, CocoSource):
+        return source.reader.index.paths
+    return source.files if isinstance(source, ListedSource) else ()
+
+
+def rows_of(source: Source) -> Sequence[tuple[str, str | None]] | None:
+    """Name and split of the images of such a source; None for others."""
+    if isinstance(source, CocoSource | ListedSource):
+        return [(row.name, row.split) for row in source.rows]
+    return None
+
+
+def without_images(source: Source, names: set[str]) -> Source:
+    """Such a source without some of its images."""
+    if isinstance(source, CocoSource):
+        return replace(source, rows=[row for row in source.rows if row.name not in names])
+    assert isinstance(source, ListedSource)
     return replace(source, rows=[row for row in source.rows if row.name not in names])
