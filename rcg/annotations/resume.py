@@ -104,9 +104,7 @@ class Workplace:
         """
         kept: list[Mark] = []
         for values in list(read_jsonl(self._log))[1:]:
-            mark = Mark(
-                **{**values, "notes": tuple(map(tuple, values["notes"])), "lost_first": tuple(values["lost_first"])}
-            )
+            mark = _mark(values)
             first = kept[-1].done if kept else 0
             if mark.done - mark.run != first or not source.same(first, mark.run, stamp=mark.stamp, since=mark.began):
                 break
