@@ -94,12 +94,15 @@ def current_version(dataset: Dataset, *, complete: bool = True, report: Report =
 
     Args:
         dataset: The dataset.
-        complete: Whether missing images are an error; else they count as they were.
+        complete: Whether the images are looked at too, and missing ones are an error. Else images that are missing, or
+            that somebody replaced while the labels stayed, count as they were.
         report: Counts the images.
 
     Raises:
         DataError: If images are missing and `complete` is asked for.
     """
+    if not complete and (seen := _seen(dataset)) is not None:
+        return seen
     found = _remembered(dataset)
     if found is None:
         stamps = _stamps(dataset)

@@ -69,6 +69,10 @@ def test_convert_prints_what_the_contract_names_and_keeps_bad_lines(tmp_path):
         (["dataset", "create", "x", "--type", "custm"], "write custom"),
         (["dataset", "add", "none", "--images", "."], "no dataset"),
         (["dataset", "show", "none"], "no dataset"),
+        (["dataset", "versions", "none"], "no dataset"),
+        (["dataset", "map", "none", "a=b"], "no dataset"),
+        (["dataset", "map", "none"], "Missing argument"),
+        (["dataset", "export", "none", "--to", "coco"], "no dataset"),
         (["train", "none"], "no dataset"),
         (["train"], "nothing to train on"),
         (["train", "none", "epohcs=3"], "write epochs"),
@@ -101,6 +105,37 @@ def run_verb(body, *arguments, **streams):
     code += "".join(f"    {line}\n" for line in body.splitlines()) + "run_command(app)\n"
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     return subprocess.run([sys.executable, "-c", code, *arguments], text=True, check=False, timeout=60, **streams)
+
+
+def test_versions_maps_and_exports_from_the_command_line(tmp_path):
+    home, source = tmp_path / "home", yolo_folder(tmp_path / "source")
+    rcg("dataset", "create", "cards", "--type", "custom", home=home)
+    code, nothing, *_ = rcg("dataset", "versions", "cards", "--json", home=home)
+    assert (code, nothing["versions"]) == (0, [])
+    rcg("dataset", "add", "cards", "--images", source, home=home)
+    code, mapped, text, _ = rcg("dataset", "map", "cards", "stain=spot", "--json", home=home)
+    assert (code, mapped["before"], mapped["classes"]) == (0, ["card", "stain"], ["card", "spot"])
+    assert "renamed to 'spot' (8 annotations)" in text
+    code, told, text, _ = rcg("dataset", "versions", "cards", "--json", home=home)
+    first, second = (each["id"] for each in told["versions"])
+    assert told["now"] == second == mapped["version"]
+    assert f"* {second[:12]}" in text
+    code, told, text, _ = rcg("dataset", "diff", "cards", first[:10], "--json", home=home)
+    assert (code, len(told["relabelled"]), told["per_label"]["spot"]) == (0, 8, [0, 8])
+    assert "8 images relabelled" in text
+    code, told, *_ = rcg("dataset", "restore", "cards", first[:10], "--json", home=home)
+    assert (code, told["id"]) == (0, first)
+    code, told, text, _ = rcg("dataset", "show", "cards", "--json", home=home)
+    assert told["coverage"]["per_label"] == {"card": 8, "stain": 8}
+    assert told["versions"] == [first, second]
+    assert "versions: 2" in text
+    for to, name in (("detectron2", "train.py"), ("ultralytics", "data.yaml"), ("yolo", "data.yaml")):
+        code, told, *_ = rcg("dataset", "export", "cards", "--to", to, "--json", home=home)
+        assert (code, told["images"]) == (0, 20)
+        assert (home / "exports" / f"cards-{to}" / name).is_file()
+    code, told, *_ = rcg("dataset", "export", "cards", "--to", "csv", "--out", tmp_path / "a.csv", "--json", home=home)
+    assert (code, told["path"]) == (0, str(tmp_path / "a.csv"))
+    assert [each.event for each in Workspace(home).journal()][2:4] == ["classes mapped", "version restored"]
 
 
 def test_a_bug_of_ours_exits_with_1_and_shows_the_traceback():
