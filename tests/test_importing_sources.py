@@ -91,6 +91,9 @@ def test_a_changed_archive_adds_what_is_new_in_it(cards, tmp_path):
     assert (done.images, done.new) == (6, 2)
     shutil.rmtree(cards.cache)
     assert cards.add(target).new == 0
+    linked = Workspace(cards.workspace).create("linked", type="custom")
+    linked.add(target, link=True)  # there is nothing to link to
+    assert all((linked.images / name).is_file() for name in linked.names())
 
 
 def test_a_panel_can_look_at_an_archive_without_unpacking_it(tmp_path):

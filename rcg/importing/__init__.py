@@ -16,7 +16,8 @@ from rcg.annotations.source import Earlier
 from rcg.datasets import GROUND_TRUTH, Dataset
 from rcg.files import stamp_of
 from rcg.importing.archives import is_archive
-from rcg.importing.given import WORK, Call, How, Images, ready
+from rcg.importing.call import Call, How, Images
+from rcg.importing.given import WORK, ready
 from rcg.importing.index import AddedIndex
 from rcg.importing.result import Added
 from rcg.importing.run import Import

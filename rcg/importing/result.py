@@ -13,7 +13,8 @@ import orjson
 from rcg.dataset_types import BOX, KEYPOINTS, POLYGON
 from rcg.datasets import Dataset
 from rcg.files import read_jsonl, write_bytes
-from rcg.importing.given import printable
+from rcg.importing.call import printable
+from rcg.importing.index import Known, Reading
 from rcg.progress import counted
 from rcg.types import BadLine, ImageRecord
 
@@ -84,6 +85,15 @@ class Sums:
             self.labels[each.label] += 1
             self.kinds[POLYGON] += bool(each.polygons or each.rle)
             self.kinds[KEYPOINTS] += each.keypoints is not None
+
+    def pass_over(self, known: Known, reading: Reading) -> None:
+        """Count an image that was not opened."""
+        self.images += 1
+        self.unchanged += 1
+        self.annotations += reading.annotations
+        self.labelled += reading.labelled
+        self.places += known.place > 0
+        self.left += known.place == 1
 
     def notes(self, dataset: Dataset, *, link: bool) -> Iterator[str]:
         """What is worth saying of it."""

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import orjson
-
 from rcg.annotations.perimage import Item
 from rcg.annotations.place import known_sizes
 from rcg.annotations.source import Sums as ReadSums
@@ -20,23 +18,24 @@ from rcg.datasets import GROUND_TRUTH
 from rcg.errors import Cancelled, DataError, FormatError, MissingExtra
 from rcg.files import Stamp, fingerprint, stamp_of
 from rcg.fingerprints import remember_fingerprints
-from rcg.images import Size, max_pixels
+from rcg.images import max_pixels
+from rcg.importing.call import Call, printable
 from rcg.importing.entering import Entries, enter
-from rcg.importing.given import WORK, Call, Ready, printable
+from rcg.importing.given import WORK
 from rcg.importing.index import NO_STAMP, AddedIndex, Known, Reading
 from rcg.importing.placing import Placed, Placer
+from rcg.importing.ready import Ready
 from rcg.importing.result import Added, Sums, write_quarantine
 from rcg.importing.sources import (
     PlainImages,
     Source,
     bad_before,
     items_of,
-    label_files,
     label_path,
     read_item,
-    rows_of,
     without_images,
 )
+from rcg.importing.unchanged import Unchanged
 from rcg.journal import note
 from rcg.progress import Report, Tick, counted
 from rcg.types import BadLine, ImageRecord
@@ -58,7 +57,7 @@ class Import:
     def __init__(self, out: DatasetWriter, source: Source, call: Call, given: Ready, index: AddedIndex) -> None:
         self._out, self._dataset, self._source = out, out.dataset, source
         self._call, self._given, self._index = call, given, index
-        self._images = str(out.dataset.images)
+        self._same = Unchanged(out.dataset, source, call, given, index)
         self._truth = call.stage == GROUND_TRUTH
         self._map = call.how.class_map
         self._entries = Entries(index)
@@ -80,7 +79,12 @@ class Import:
         how = self._call.how
         if self._map is not None:
             self._map.labels(self._source.labels)  # refuses a class that is not there
-        placer = Placer(self._dataset.images, link=how.link, move=self._given.move, remove_gps=how.remove_gps)
+        placer = Placer(
+            self._dataset.images,
+            link=how.link and not self._given.move,
+            move=self._given.move,
+            remove_gps=how.remove_gps,
+        )
         arguments = self._call.arguments(self._dataset.cache / "added_list.txt")
         if self._truth and self._dataset.labels_file().exists():
             self._out.store_version(f"before adding {self._call.shown}", report=report)  # corrections made since
@@ -111,7 +115,7 @@ class Import:
         self._out.change(unfinished=[each for each in _unfinished(self._dataset.config()) if each != arguments])
 
     def _take_all(self, placer: Placer, report: Report) -> None:
-        self._same_labels()
+        self._same.begin()
         items = items_of(self._source)
         if items is None:
             self._take_records(placer, report)
@@ -119,27 +123,17 @@ class Import:
             self._take_items(placer, items, report)
         self._tell(report, always=True)
 
-    def _same_labels(self) -> None:
-        """Forget earlier readings if the same label files would now mean something else."""
-        source, names = self._source, list(self._source.labels.names)
-        stamps = [list(stamp_of(path) or ()) for path in label_files(source)]
-        rest = [source.format, printable(source.images), list(source.labels.keypoints), stamps]
-        before = orjson.loads(self._index.signature) if self._index.signature else None
-        if before is not None:
-            longer = before[1] == names[: len(before[1])] or (source.format != "yolo" and set(before[1]) <= set(names))
-            if before[0] != rest or not longer:
-                self._index.forget_readings()
-        self._index.begin(orjson.dumps([rest, names]).decode())
-
     def _take_items(self, placer: Placer, items: Sequence[Item], report: Report) -> None:
         self._total = len(items)
         sums = ReadSums()
         self._bad += bad_before(self._source)
         for item in items:
-            path = self._original(item.name)
+            path = self._same.original(item.name)
             label = label_path(self._source, item)
             stamps = stamp_of(path), NO_STAMP if label is None else stamp_of(label)
-            if not self._passed_over(path, label, stamps, item.split):
+            if (same := self._same.find(path, label, stamps, item.split)) is not None:
+                self._sums.pass_over(*same)
+            else:
                 outcome = read_item(self._source, item)
                 self._bad += outcome.bad
                 for kind, example in outcome.notes:
@@ -158,59 +152,22 @@ class Import:
         """The images of label files that speak of many; those of unchanged files that did not change stay closed."""
         source = self._source
         self._total = source.total
-        same = {name for name, split in rows_of(source) or () if self._same_row(name, split)}
+        same = self._same.rows()
+        if len(same) < self._total:  # one with labels stays, so that the others are not judged as the whole source
+            same.pop(next((name for name, (_, reading) in same.items() if reading.annotations), ""), None)
+        for known, reading in same.values():
+            self._sums.pass_over(known, reading)
         self._done = len(same)
-        source = without_images(source, same) if same else source
+        source = without_images(source, same.keys()) if same else source
         assert not isinstance(source, PlainImages)  # they are items
         count = len(self._bad)
-        with known_sizes(self._known_size):  # of a label file that grew, only the new images are opened
+        with known_sizes(self._same.size):  # of a label file that grew, only the new images are opened
             for record in source.records(self._bad.append) if source.total else ():
-                path = self._original(record.file_name)
-                reading = (None, NO_STAMP, record.split) if len(self._bad) == count else None
-                self._take(placer, record, path, stamp_of(path), reading)
+                path = self._same.original(record.file_name)
+                said = (None, NO_STAMP, record.split) if len(self._bad) == count else None
+                self._take(placer, record, path, stamp_of(path), said)
                 count = len(self._bad)
                 self._step(report)
-
-    def _known_size(self, path: str) -> Size | None:
-        found = self._index.size_of(self._known_as(path), stamp_of(path))
-        return None if found is None else Size(*found)
-
-    def _same_row(self, name: str, split: str | None) -> bool:
-        path = self._original(name)
-        return self._passed_over(path, None, (stamp_of(path), NO_STAMP), split)
-
-    def _original(self, name: str) -> str:
-        path = f"{self._source.images}/{name}"  # many times faster than Path, once an image
-        return path if self._given.original is None else str(self._given.original(Path(path)))
-
-    def _known_as(self, path: str) -> str:
-        return path if self._given.known_as is None else str(self._given.known_as(Path(path)))
-
-    def _passed_over(
-        self, path: str, label: str | None, stamps: tuple[Stamp | None, Stamp | None], split: str | None
-    ) -> bool:
-        """Whether an image and its labels are as they were when they were added, so that neither is opened."""
-        if not self._truth:  # predictions are replaced as a whole
-            return False
-        known, reading = self._index.look(self._known_as(path))
-        if known is None or reading is None or stamps[0] != known.stamp or not self._still_there(known):
-            return False
-        if (reading.label, reading.stamp, reading.split) != (label, stamps[1], split):
-            return False
-        self._sums.images += 1
-        self._sums.unchanged += 1
-        self._sums.annotations += reading.annotations
-        self._sums.labelled += reading.labelled
-        self._sums.places += known.place > 0
-        self._sums.left += known.place == 1
-        return True
-
-    def _still_there(self, known: Known) -> bool:
-        try:
-            size = os.stat(f"{self._images}/{known.kept}").st_size  # noqa: PTH116 - faster, once a file
-        except OSError:
-            return False
-        return size == known.kept_size and not (self._call.how.remove_gps and known.place == 1)
 
     def _take(
         self,
@@ -229,7 +186,7 @@ class Import:
         if placed is None:
             return
         known = Known(stamp or NO_STAMP, placed.kept, placed.size, record.width, record.height, _place_of(placed))
-        self._index.remember(self._known_as(path), known)
+        self._index.remember(self._same.key(path), known)
         split = record.split or split_of_path(record.file_name)
         record = replace(record, file_name=placed.kept, image_id=None, split=split)
         if self._map is not None:
@@ -238,7 +195,7 @@ class Import:
         if reading is not None and self._truth:
             label, label_stamp, said = reading
             done = Reading(label, label_stamp, said, record.labelled, len(record.annotations))
-            self._index.remember_reading(self._known_as(path), placed.kept, done)
+            self._index.remember_reading(self._same.key(path), placed.kept, done)
         self._sums.add(record)
         self._sums.places += placed.had_place
         self._sums.left += placed.place
@@ -260,8 +217,8 @@ class Import:
             own = path.is_relative_to(inside) and not path.is_relative_to(inside / WORK)
             if own and stamp is not None:
                 return Placed(path.relative_to(inside).as_posix(), stamp[0], place=False, had_place=False, new=False)
-            known, _ = self._index.look(self._known_as(original))
-            if known is not None and stamp == known.stamp and self._still_there(known):
+            known, _ = self._index.look(self._same.key(original))
+            if known is not None and stamp == known.stamp and self._same.still_there(known):
                 return Placed(known.kept, known.kept_size, known.place == 1, known.place > 0, new=False)
             return placer.put(path, name)
         except FileNotFoundError:

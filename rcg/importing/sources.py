@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,9 @@ from rcg.annotations.split import split_of_path
 from rcg.datasets import GROUND_TRUTH
 from rcg.errors import ConfigError
 from rcg.importing.archives import is_archive, look_into
-from rcg.importing.given import Call, How, Images, Ready, ready
+from rcg.importing.call import Call, How, Images
+from rcg.importing.given import ready
+from rcg.importing.ready import Ready
 from rcg.progress import counted
 from rcg.types import BadLine, ImageRecord, LabelSet
 
@@ -193,7 +195,7 @@ def rows_of(source: Source) -> Sequence[tuple[str, str | None]] | None:
     return None
 
 
-def without_images(source: Source, names: set[str]) -> Source:
+def without_images(source: Source, names: Collection[str]) -> Source:
     """Such a source without some of its images."""
     if isinstance(source, CocoSource):
         return replace(source, rows=[row for row in source.rows if row.name not in names])
