@@ -1,6 +1,7 @@
 """Small sets of images and labels for the tests of rcg.annotations."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -148,8 +149,14 @@ def same_as_exact(source):
     """Whether columns and the exact reader say the same of every image, line and note of a source."""
     names = source.labels.names
     quick, exact = (read(source.items, names) for read in (source.read.block, source.read.exact))
-    assert list(quick.block.each(names)) == list(exact.block.each(names))
+    assert list(map(_rounded, quick.block.each(names))) == list(map(_rounded, exact.block.each(names)))
     assert quick.bad == exact.bad
     assert sorted(quick.notes) == sorted(exact.notes)
     assert (quick.images, quick.unknown, quick.unscored) == (exact.images, exact.unknown, exact.unscored)
     return quick
+
+
+def _rounded(record):
+    """A record with its areas rounded: sums in another order differ in the last digit."""
+    found = (replace(each, area=None if each.area is None else round(each.area, 6)) for each in record.annotations)
+    return replace(record, annotations=tuple(found))

@@ -5,13 +5,15 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from rcg.annotations import TARGETS, convert, open_annotations
 from rcg.annotations.formats.labelme_file import read_bytes
-from rcg.errors import DataError
+from rcg.errors import DataError, FormatError
 from rcg.types import Annotation, Box, ImageRecord, LabelSet, Rle
-from tests.make_labels import image, labelme, quarantined, read, text
+from tests.make_labels import image, labelme, quarantined, read, same_as_exact, text
 
 BOX = {"points": [[10, 20], [60, 80]]}
 RING = {"shape_type": "polygon", "points": [[10, 10], [30, 10], [30, 40]]}
@@ -211,3 +213,96 @@ def test_examples_of_labelme_itself(shared_data, tmp_path):
     )
     boxes = convert(folder / "bbox_detection/data_annotated", tmp_path / "boxes.json", strict=True)
     assert (boxes.images, boxes.annotations) == (3, 9)
+
+
+FILES = {
+    "rectangles": [BOX, BOX],
+    "outlines": [RING, RING],
+    "both": [BOX, RING, BOX],
+    "nothing": [],
+    "closed": [{**RING, "points": [[10, 10], [30, 10], [30, 40], [10, 10]]}],
+    "clipped": [{"points": [[-1, 0], [200, 100.5]]}, {**RING, "points": [[10, 10], [201, 10], [30, 40]]}],
+    "outside": [BOX, {"points": [[1, 1], [900, 9]]}],
+    "turned": [{"points": [[60, 80], [10, 20]]}],
+    "flat": [{"points": [[1, 1], [1, 9]]}, RING],
+    "four corners": [{"points": [[10, 20], [60, 20], [60, 80], [10, 80]]}],
+    "circle": [{"shape_type": "circle", "points": [[50, 50], [50, 70]]}],
+    "group": [{**RING, "group_id": 1}, {**RING, "group_id": 1}],
+    "flags": [{**BOX, "flags": {"worn": True}}],
+    "description": [{**BOX, "description": "worn"}],
+    "empty description": [{**BOX, "description": ""}],
+    "score": [{**BOX, "score": 0.5}],
+    "text": [{"points": [["1", 2], [3, 4]]}],
+    "truth": [{"points": [[True, 2], [3, 4]]}],
+    "none": [{"points": [[None, 2], [3, 4]]}],
+    "three numbers": [{"points": [[1, 2, 3], [3, 4]]}],
+    "one number": [{"points": [[1], [3, 4, 5]]}],
+    "no points": [{"points": []}],
+    "no label": [{**BOX, "label": ""}],
+    "spaces": [{**BOX, "label": " card "}],
+    "a number": [{**BOX, "label": 7}],
+    "letters": [{**BOX, "label": "Größe"}],
+    "quotes": [{**BOX, "label": 'big "dent"'}],
+    "no object": [7, "x", BOX],
+    "huge": [{"points": [[1, 1e30], [3, 4]]}],
+}
+
+
+@pytest.fixture
+def variants(tmp_path):
+    for number, shapes in enumerate(FILES.values()):
+        image(tmp_path / f"{number:02}.jpg")
+        if "no object" in FILES and shapes is FILES["no object"]:
+            path = labelme(tmp_path / f"{number:02}.json", [BOX])
+            text(path, path.read_bytes().replace(b'"shapes": [', b'"shapes": [7, "x",'))
+        else:
+            labelme(tmp_path / f"{number:02}.json", shapes)
+    for name in ("bare", "size", "old", "cut", "x"):
+        image(tmp_path / f"{name}.jpg")
+    labelme(tmp_path / "size.json", [BOX], size=(100, 50))
+    text(tmp_path / "old.json", '{"shapes": [{"label": "card", "points": [[1, 1], [9, 1], [9, 9]]}]}')
+    text(tmp_path / "cut.json", '{"shapes": [{"label": "card"')
+    text(tmp_path / "x.json", '{"shapes": {"label": "card"}}')
+    return tmp_path
+
+
+def test_columns_say_what_the_exact_reader_says(variants):
+    source = open_annotations(variants, format="labelme")
+    read = same_as_exact(source)
+    quick = {name for place, name in enumerate(FILES) if place not in read.block.records}
+    assert quick == {"rectangles", "outlines", "both", "nothing", "closed", "clipped", "turned", "letters",
+                     "empty description", "quotes"}  # fmt: skip
+    assert set(source.labels.names) == {"card", "7", "Größe", 'big "dent"'}
+    same_as_exact(open_annotations(variants, format="labelme", classes=["card"]))
+    same_as_exact(open_annotations(variants, format="labelme", stage="predictions"))
+
+
+numbers = st.integers(-3, 210) | st.floats(-3, 210, allow_nan=False)
+points = st.lists(st.tuples(numbers, numbers).map(list), max_size=5)
+shapes = st.fixed_dictionaries(
+    {
+        "points": points,
+        "shape_type": st.sampled_from(["rectangle", "polygon", "circle", None]),
+        "label": st.sampled_from(["card", "dent", " card"]),
+    },
+    optional={"group_id": st.none() | st.just(1), "score": numbers},
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(found=st.lists(shapes, max_size=5))
+def test_columns_say_what_the_exact_reader_says_of_any_shapes(tmp_path_factory, found):
+    folder = tmp_path_factory.mktemp("any")
+    image(folder / "a.jpg")
+    labelme(folder / "a.json", found)
+    same_as_exact(open_annotations(folder, classes=["card", "dent"]))
+
+
+def test_a_set_of_many_files_is_recognised_and_a_file_for_all_among_them_is_told(tmp_path):
+    for number in range(60):
+        image(tmp_path / f"{number:02}.jpg")
+        labelme(tmp_path / f"{number:02}.json", [BOX])
+    assert open_annotations(tmp_path).format == "labelme"
+    text(tmp_path / "instances.json", '{"images": [], "annotations": [], "categories": []}')
+    with pytest.raises(FormatError, match="several kinds of labels are here"):
+        open_annotations(tmp_path)

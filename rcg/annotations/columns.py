@@ -97,7 +97,7 @@ def boxes_inside(corners: Floats, sizes: Floats) -> tuple[Floats, Marks, Marks]:
 
 def _over(begin: Floats, end: Floats, sizes: Floats) -> tuple[Floats, Marks]:
     """How far past an edge something reaches, as a part of the image, and whether it does at all."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # an image that cannot be read has the size 0
         over = np.maximum((-begin / sizes).max(axis=1), (end / sizes - 1).max(axis=1))
     return over, np.asarray((begin < 0).any(axis=1) | (end > sizes).any(axis=1))
 

@@ -20,6 +20,7 @@ from rcg.images import EXTENSIONS, Size, ending_of, is_ignored, is_image_name, l
 
 IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
 _MOST_JSON = 2000  # a folder may hold one LabelMe file an image; a file for all of them is among the first
+_FIRST_JSON = 50
 _HEAD = 4096
 LABEL_FOLDERS = frozenset({"labels", "label", "annotations", "xml", "txt"})
 
@@ -160,8 +161,15 @@ class Place:
 
     @cached_property
     def json_kinds(self) -> Mapping[str, str]:
-        """What .json files are by their beginning: "list", "shapes" (of one image) or "other"; not all of very many."""
+        """What .json files are by their beginning: "list", "shapes" (of one image) or "other".
+
+        Of very many not all are looked at, and behind the first few none that is called as an image is.
+        """
         names = self.files.get(".json", ())[:_MOST_JSON]
+        if len(names) > _FIRST_JSON and self.has_images:
+            images = {name.rpartition("/")[2].rpartition(".")[0] for name in self.image_names}
+            others = [name for name in names[_FIRST_JSON:] if name.rpartition("/")[2][: -len(".json")] not in images]
+            names = (*names[:_FIRST_JSON], *others)
         inside = os.open(self.root, os.O_RDONLY) if names else -1
         try:
             return {name: _json_kind(inside, name) for name in names}

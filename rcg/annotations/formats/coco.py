@@ -25,7 +25,6 @@ from rcg.types import ImageRecord, LabelSet
 
 _LISTS = ("images", "annotations")
 _OFFICIAL = ("instances", "person_keypoints")
-_MOST_LOOKED_AT = 2000  # a folder may hold one LabelMe file an image; a COCO file is among the first
 
 Result = TypeVar("Result")
 
@@ -45,7 +44,7 @@ def _label_files(place: Place) -> list[Path]:
     """The COCO files of a place; where instances stand beside captions and the like, only the instances."""
     if place.file is not None:
         return [place.file] if _is_coco(place.file) else []
-    found = [place.root / name for name in place.files.get(".json", ())[:_MOST_LOOKED_AT]]
+    found = [place.root / name for name, kind in place.json_kinds.items() if kind != "shapes"]
     found = [path for path in found if _is_coco(path)]
     for beginning in _OFFICIAL:
         if chosen := [path for path in found if path.name.startswith(beginning)]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, score_of
 from rcg.annotations.classes import ClassFile, find_classes
 from rcg.annotations.finding import SAME_IMAGE, named_only, with_named
+from rcg.annotations.formats.labelme_columns import labels_in, read_files, read_shapes
 from rcg.annotations.formats.labelme_file import (
     Entry,
     box_of,
@@ -28,10 +31,10 @@ from rcg.annotations.listed import number_of, size_said
 from rcg.annotations.perimage import Item, Note, Orphans, PerImageReader, PerImageSource
 from rcg.annotations.place import Pairs, Place
 from rcg.annotations.shapes import ROUND, boxed, masked, outlined
-from rcg.annotations.source import OTHER_SIZE, Earlier, Reading
+from rcg.annotations.source import OTHER_SIZE, RUN, Earlier, Read, Reading
 from rcg.annotations.split import split_of_path
 from rcg.errors import DataError, RcgError
-from rcg.images import Size
+from rcg.images import Size, read_sizes
 from rcg.types import Annotation, LabelSet
 
 _MOST_LOOKED_AT = 50
@@ -40,11 +43,13 @@ _OTHER_JSON = "JSON files that are no LabelMe labels, passed over"
 
 def recognise(place: Place) -> str | None:
     """Why a place holds LabelMe labels, or None."""
-    files = [place.root / name for name in place.files.get(".json", ())[:_MOST_LOOKED_AT]]
-    for path in files if place.file is None else [place.file]:
-        if path.suffix.lower() == ".json" and _looks_like(path):
-            return f"{place.shown(path)} holds the shapes of one image"
-    return None
+    if place.file is not None:
+        found = place.file if place.file.suffix.lower() == ".json" and _looks_like(place.file) else None
+    else:
+        likely = (place.root / name for name, kind in place.json_kinds.items() if kind == "shapes")
+        others = [place.root / name for name, kind in place.json_kinds.items() if kind == "other"][:_MOST_LOOKED_AT]
+        found = next((path for path in chain(likely, others) if _looks_like(path)), None)
+    return None if found is None else f"{place.shown(found)} holds the shapes of one image"
 
 
 def _looks_like(path: Path) -> bool:
@@ -112,22 +117,25 @@ def _label_files(place: Place, earlier: Earlier | None) -> tuple[list[str], list
     files: list[str] = []
     others: list[str] = []
     used = set() if earlier is None else set(earlier.names)
-    for name in names:
-        if earlier is not None and earlier.unchanged(f"{place.root}/{name}"):
-            files.append(name)
-            continue
-        try:
-            data = read_bytes(place.root / name)
-        except OSError:
-            files.append(name)  # reading it puts it in the quarantine
-            continue
-        if b'"shapes"' in data:
-            used |= _labels_in(data)
-        (files if b'"shapes"' in data or not data.strip() else others).append(name)
-    return files, others, used
+    known, names = list(names), []
+    for name in known:
+        same = earlier is not None and earlier.unchanged(f"{place.root}/{name}")
+        (files if same else names).append(name)
+    for at in range(0, len(names), RUN):
+        run = names[at : at + RUN]
+        for name, data in zip(run, read_files(place.root, run), strict=True):
+            if data is not None and b'"shapes"' in data:
+                used |= _labels_in(data)
+            elif data is not None and data.strip():
+                others.append(name)
+                continue
+            files.append(name)  # with what cannot be read, which goes to the quarantine when its turn comes
+    return sorted(files), others, used
 
 
 def _labels_in(data: bytes) -> set[str]:
+    if (quick := labels_in(data)) is not None:
+        return quick
     try:
         shapes = parsed(data)["shapes"]
     except Unusable:
@@ -173,6 +181,16 @@ class LabelMeReader(PerImageReader[dict[str, Any], Entry]):
             what = "there is no image, and the JSON does not say imageWidth and imageHeight"
             raise Unusable(f"{what}; name the images' folder")
         return said
+
+    def block(self, items: Sequence[Item], names: Sequence[str]) -> Read:
+        """A run of images with their shapes as columns, but for those that need a closer look."""
+        if self.need_score or not self.has_images:
+            return self.exact(items, names)
+        sizes = read_sizes(self.images, [item.name for item in items])
+        contents = read_files(self.root, [item.label for item in items])
+        found, odd = read_shapes(contents, {name: number for number, name in enumerate(names)}, sizes)
+        odd &= np.array([item.label is not None for item in items], np.bool_)
+        return self.assembled(items, found, odd=odd | (sizes[:, 0] == 0), sizes=sizes)
 
     def content(self, label: str) -> dict[str, Any]:
         """The file's values, without the photo that may be in it."""

@@ -66,7 +66,8 @@ def without_photo(data: bytes) -> bytes:
         >>> without_photo(b'{"imageData": "AAAA", "imageWidth": 2}')
         b'{"imageData": "", "imageWidth": 2}'
     """
-    found = _IMAGE_DATA.search(data)
+    at = data.find(b'"imageData"')
+    found = None if at < 0 else _IMAGE_DATA.search(data, at)
     if found is None:
         return data
     quote = data.find(b'"', found.end())

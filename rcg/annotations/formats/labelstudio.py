@@ -23,7 +23,6 @@ from rcg.errors import DataError, FormatError, RcgError
 from rcg.images import Size
 from rcg.types import Annotation, Keypoints, LabelSet, Point
 
-_MOST_LOOKED_AT = 2000
 _MOST_CONFIGS = 20
 _NOT_PLACED = "tasks with {}, which RCG does not carry"
 
@@ -44,7 +43,7 @@ def recognise(place: Place) -> str | None:
 def _label_files(place: Place) -> list[Path]:
     if place.file is not None:
         return [place.file] if place.file.suffix.lower() == ".json" and _is_export(place.file) else []
-    found = [place.root / name for name in place.files.get(".json", ())[:_MOST_LOOKED_AT]]
+    found = [place.root / name for name, kind in place.json_kinds.items() if kind == "list"]
     return [path for path in found if _is_export(path)]
 
 
