@@ -27,7 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from convert_harness import Bench, install_peers, rivals, runs_of, target, times, times_peer
-from convert_sets import Made
+from convert_sets import LONG_EXIF, Made
 
 FLOOR = ("floor", "floor", {})
 TWO = ("rcg jobs=2", "rcg", {"jobs": 2})
@@ -137,23 +137,23 @@ def _two_processes() -> float:
 def cold(bench: Bench) -> None:
     """What is read from a cold disk: bytes of the image files that a run leaves in the page cache."""
     made, warm = bench.make("yolo", 60 if bench.quick else 300, own=True)
+    paths = [made.folder / "images/train" / name for name in made.names]
+    long = frozenset(range(0, len(paths), LONG_EXIF))
     os.sync()
-    print("\ncold reads: bytes of the image files that are in the page cache after a run, for each image")
-    for name, tool in (
-        ("floor", "floor"),
-        ("rcg", "rcg"),
-        *((each, each) for each in ("globox", "yolococo") if each in bench.versions),
-    ):
-        left = sum(_evicted(path) for path in sorted((made.folder / "images/train").iterdir()))
-        if left:
+    print("\ncold reads: KiB of an image file that are in the page cache after a run")
+    print(f"  {'':22}{'all':>8} {'short EXIF':>11} {'12 KiB of EXIF':>15}")
+    for name in ("floor", "rcg", *(each for each in ("globox", "yolococo") if each in bench.versions)):
+        if left := sum(_evicted(path) for path in paths):
             print(f"  {left:,} bytes cannot be driven out of the page cache here; not measured")
             return
-        _, out = bench.run(tool, "yolo", made, warm)
+        _, out = bench.run(name, "yolo", made, warm)
         shutil.rmtree(out.parent)
-        each = sum(_resident(path) for path in (made.folder / "images/train").iterdir()) / len(made.names)
-        print(f"  {name:22}{each / 1024:8.1f} KiB")
-        if tool == "rcg":
-            target(bench, "cold reads", each / 1024, 8, most=True, unit=" KiB an image")
+        there = [_resident(path) / 1024 for path in paths]
+        short = statistics.mean(each for place, each in enumerate(there) if place not in long)
+        tall = statistics.mean(each for place, each in enumerate(there) if place in long)
+        print(f"  {name:22}{statistics.mean(there):8.1f} {short:11.1f} {tall:15.1f}")
+        if name == "rcg":
+            target(bench, "cold reads, short EXIF", short, 8, most=True, unit=" KiB an image")
 
 
 def _evicted(path: Path) -> int:

@@ -19,6 +19,7 @@ NAMES = ("whitening", "scratch", "dent", "print_line", "crease", "stain")
 BOXES = 10.7  # mean of an image
 CORNERS = 60  # of an outline
 DISTINCT, DISTINCT_LABELS = 100, 1000
+LONG_EXIF = 20  # every so many images have 12 KiB of EXIF before their size
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +53,7 @@ def jpegs(size: tuple[int, int], *, distinct: int, seed: int = 0) -> list[bytes]
         picture = Image.fromarray((ramp + coarse).clip(0, 255).astype(np.uint8))
         exif = Image.Exif()
         if number % 5 == 0:
-            exif[0x010E] = "x" * (12000 if number % 20 == 0 else 2000)
+            exif[0x010E] = "x" * (12000 if number % LONG_EXIF == 0 else 2000)
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=55 + number % 9, exif=exif)
         found.append(buffer.getvalue())
