@@ -94,7 +94,7 @@ def run_demo(
         raise DataError(f"the dataset is not ready: {ready.findings[0].what}", where=dataset.path)
     run = _train(workspace, dataset, budget=budget, profile=profile, report=report)
     metrics = training.evaluate(run, dataset, split="test", report=report)
-    predictions = training.predict(run, dataset.splits().files("test"), report=report)
+    predictions = training.predict(run, dataset, split="test", report=report)
     dataset.write_predictions(run.name, predictions.records)
     mistakes = sum(each.mistakes for each in compare(dataset, run.name))
     card = metrics.per_label["card"]
@@ -126,7 +126,7 @@ def _train(workspace: Workspace, dataset: Dataset, *, budget: str, profile: str,
         settings = run.config()
         same = all(settings.get(key) == value for key, value in {"dataset": NAME, **asked}.items())
         if same and run.state() == "stopped":
-            with suppress(RunError):  # it saved nothing yet, or the dataset changed: a new one does as well
+            with suppress(RunError):  # its dataset changed or is gone: a new run does as well
                 return training.resume(run, report=report)
     return training.train(dataset, config=training.TrainConfig(**asked), name=NAME, report=report)
 

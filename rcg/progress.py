@@ -192,13 +192,15 @@ def bar(*, stream: IO[str] | None = None) -> Report:
     from tqdm.auto import tqdm
 
     shown: Any = None
+    task = ""
 
     def sink(tick: Tick) -> None:
-        nonlocal shown
-        if shown is None or shown.desc != f"{tick.task}: ":
+        nonlocal shown, task
+        if shown is None or task != tick.task:
             if shown is not None:
                 shown.close()
-            shown = tqdm(total=tick.total, desc=tick.task, file=stream, dynamic_ncols=True)
+            task = tick.task
+            shown = tqdm(total=tick.total, desc=task, file=stream, dynamic_ncols=True)
         shown.total = tick.total
         if tick.metrics or tick.note:
             text = [f"{name} {value:.4g}" for name, value in tick.metrics.items()]

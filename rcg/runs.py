@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import time
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import psutil
 import tomli_w
 
 from rcg.errors import RunError
-from rcg.files import read_json, read_jsonl, read_toml, same_process, write_json, write_text
+from rcg.files import explain, read_json, read_jsonl, read_toml, same_process, write_json, write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +98,21 @@ def new_run(workspace: str | Path, name: str, config: Mapping[str, Any]) -> Run:
         workspace: Folder of the workspace.
         name: A short name; other characters than letters, digits, dots and dashes become dashes.
         config: What is saved as config.toml; None values are left out.
+
+    Raises:
+        RcgError: If the folder cannot be made.
     """
     runs = Path(workspace) / "runs"
     stem = f"{time.strftime('%Y-%m-%d')}_{re.sub(r'[^A-Za-z0-9.-]+', '-', name).strip('-') or 'run'}"
     folder, number = runs / stem, 2
     while True:
-        with contextlib.suppress(FileExistsError):
+        try:
             folder.mkdir(parents=True, exist_ok=False)
             break
-        folder, number = runs / f"{stem}-{number}", number + 1
+        except FileExistsError:
+            folder, number = runs / f"{stem}-{number}", number + 1
+        except OSError as error:
+            raise explain(error, folder) from error
     kept = {key: value for key, value in config.items() if value is not None}
     write_text(folder / "config.toml", tomli_w.dumps(kept))
     return Run(folder)

@@ -82,6 +82,15 @@ def test_the_bar_ends_at_its_total():
     out = io.StringIO()
     list(tracked(range(50), task="reading", report=bar(stream=out), every_s=0))
     assert "50/50" in out.getvalue()
+    assert out.getvalue().count("\n") == 1  # one bar, drawn over and over
+
+
+def test_each_task_has_a_bar_of_its_own():
+    out = io.StringIO()
+    sink = bar(stream=out)
+    for task in ("reading", "writing"):
+        list(tracked(range(5), task=task, report=sink, every_s=0))
+    assert out.getvalue().count("\n") == 2
 
 
 def test_ticks_come_back_from_the_file_and_a_torn_line_is_left_out(tmp_path):
@@ -293,5 +302,7 @@ def test_bad_settings_are_errors_that_name_the_key(tmp_path, text, message):
     assert message in str(caught.value)
 
 
-def test_progress_module_is_usable_without_any_sink():
-    progress.silent(Tick(task="t", done=0))
+def test_work_without_a_sink_says_nothing(capfd):
+    assert list(tracked("ab", task="t")) == ["a", "b"]
+    assert progress.silent(Tick(task="t", done=0)) is None
+    assert capfd.readouterr() == ("", "")

@@ -218,7 +218,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(dataset, tmp_path):
 
         with pytest.raises(RcgError, match="disk is full"):
             config = training.TrainConfig(**CONFIG)
-            training.train(dataset, config=config, workspace=small, report=fill, started=runs.append)
+            training.train(make_dataset(small), config=config, report=fill, started=runs.append)
         assert runs[0].state() == "failed"
         last = Checkpoints(runs[0].checkpoints).last()
         assert last is not None

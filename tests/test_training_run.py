@@ -119,8 +119,9 @@ def test_a_dataset_gets_its_predictions(run, dataset):
 
 def test_lists_and_single_images_give_the_same(run, dataset):
     names = dataset.splits().files("test")
-    by_name = training.predict(run, names)
-    by_path = training.predict(run, [dataset.images / name for name in names])
+    by_name = training.predict(run, dataset, split="test")
+    by_path = training.predict(run, [dataset.images / name for name in (*names, names[0])])  # one of them twice
+    assert [record.file_name for record in by_path.records] == list(names)
     assert [record.annotations for record in by_name.records] == [record.annotations for record in by_path.records]
     single = training.predict(run, dataset.images / names[0])
     alone, together = single.records[0].annotations, by_name.records[0].annotations
@@ -146,6 +147,55 @@ def test_predicting_on_nothing_is_refused(run, tmp_path):
         training.predict(run, tmp_path)
     with pytest.raises(DataError, match="empty"):
         training.predict(run, [])
+    with pytest.raises(ConfigError, match="no split 'holdout'"):
+        training.predict(run, make_dataset(tmp_path / "other"), split="holdout")
+    with pytest.raises(ConfigError, match="only a dataset has splits"):
+        training.predict(run, tmp_path, split="test")
+    with pytest.raises(DataError, match="the val split has no images"):
+        training.predict(run, make_dataset(tmp_path / "one", train=1, val=0, test=0), split="val")
+
+
+def test_an_image_that_a_stream_names_twice_is_looked_at_twice(run, dataset):
+    record = dataset.heads()[0]
+    found = list(training.Predictor(run).stream([record, record], dataset.images))
+    assert [each.file_name for each in found] == [record.file_name] * 2
+
+
+def damage(dataset, split):
+    """Cut off the images of a split behind their headers, so that only decoding tells."""
+    for name in dataset.splits().files(split):
+        data = (dataset.images / name).read_bytes()
+        (dataset.images / name).write_bytes(data[: len(data) // 2] + data[-12:])
+
+
+def test_too_few_images_that_can_be_decoded_are_refused_in_words(tmp_path):
+    small = make_dataset(tmp_path)
+    damage(small, "val")
+    with pytest.raises(DataError, match="val split has no labelled images"):
+        training.train(small, config=TrainConfig(**TINY, epochs=1, unreadable="skip"))
+
+
+def test_a_run_that_skips_damaged_images_skips_them_in_the_evaluation_too(tmp_path):
+    small = make_dataset(tmp_path, test=2)
+    run = training.train(small, config=TrainConfig(**TINY, epochs=1, unreadable="skip"))
+    whole = small.splits().files("test")[0]
+    keep = (small.images / whole).read_bytes()
+    damage(small, "test")
+    with pytest.raises(DataError, match="no image of the test split can be decoded"):
+        training.evaluate(run, small)
+    (small.images / whole).write_bytes(keep)
+    seen = []
+    assert training.evaluate(run, small, report=seen.append).images == 1
+    assert any("1 image cannot be decoded" in tick.note for tick in seen)
+
+
+def test_a_report_on_another_dataset_says_nothing_of_what_the_run_learned_from(run, tmp_path):
+    other = make_dataset(tmp_path)
+    (tmp_path / "datasets" / "drawn").rename(tmp_path / "datasets" / "other")
+    training.evaluate(run, type(other)(tmp_path / "datasets" / "other"), split="val")
+    text = (run.path / "report_other_val.md").read_text()
+    for words in ("training cards", "learned from", "took part in the training"):
+        assert words not in text
 
 
 def test_evaluation_refuses_what_it_cannot_measure(run, tmp_path):
@@ -207,7 +257,7 @@ def test_a_dataset_of_one_card_is_refused(tmp_path):
 
 
 def test_a_type_without_boxes_is_refused(tmp_path):
-    with pytest.raises(DataError, match="cannot be trained on yet"):
+    with pytest.raises(DataError, match="nothing here trains datasets of type grade"):
         training.train(Workspace(tmp_path).create("grades", type="grade"))
 
 

@@ -149,6 +149,11 @@ class TrainConfig:
         checked = {key: _checked(key, value, where) for key, value in values.items()}
         return cls(**checked)
 
+    @classmethod
+    def saved(cls, config: Mapping[str, Any], *, where: object) -> TrainConfig:
+        """The settings in a run's saved configuration, which says more than settings."""
+        return cls.of({key: value for key, value in config.items() if key in _KINDS}, where=where)
+
     def values(self) -> dict[str, Any]:
         """The settings by name, as they are saved; None values left out."""
         return {key: value for key, value in asdict(self).items() if value is not None}

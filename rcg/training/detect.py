@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rcg.images import Pixels
 from rcg.types import Annotation, Box, ImageRecord, LabelSet
 
+_AHEAD = 16  # images that are held at a time
 Load = Callable[[ImageRecord], Pixels]
 
 
@@ -24,9 +25,8 @@ def detect(
     device: torch.device,
     score: float,
     batch_size: int = 4,
-    ahead: int = 16,
 ) -> Iterator[ImageRecord]:
-    """Predictions for each record; of `ahead` images at a time, those of one shape are looked at together.
+    """Predictions for each record; of 16 images at a time, those of one shape are looked at together.
 
     Args:
         model: A detector; it is put into evaluation mode.
@@ -36,14 +36,13 @@ def detect(
         device: Where the network is.
         score: Predictions below it are left out.
         batch_size: Images a pass.
-        ahead: Images that are held at a time.
 
     Yields:
         The records with the predictions as annotations, in the order of the stream.
     """
     model.eval()
     stream = iter(records)
-    while chunk := list(islice(stream, ahead)):
+    while chunk := list(islice(stream, _AHEAD)):
         order = sorted(range(len(chunk)), key=lambda place: chunk[place].width > chunk[place].height)
         made: dict[int, ImageRecord] = {}
         for at in range(0, len(order), batch_size):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,12 @@ from rcg import journal
 from rcg.annotations.split import SPLITS
 from rcg.errors import ConfigError, DataError
 from rcg.files import write_json
-from rcg.progress import Report, Tick, silent
+from rcg.progress import Report, Tick, counted, silent
 from rcg.runs import Run
 from rcg.training.metrics import LabelScore, coco_numbers, interval_over_cards
 from rcg.training.prediction import Predictor
 from rcg.training.tasks import TrainingData, read_training_data
-from rcg.types import ImageRecord
+from rcg.types import BadLine, ImageRecord
 
 if TYPE_CHECKING:
     from rcg.datasets import Dataset
@@ -107,11 +107,20 @@ def evaluate(
     chosen = dataset or Opened(run.workspace / "datasets" / str(run.config()["dataset"]))
     data = read_training_data(chosen)
     truth = _known(data, split, predictor.labels.names)
+    skip: list[BadLine] | None = [] if predictor.config.unreadable == "skip" else None
     if not truth:
         others = ", ".join(f"{each} has {len(data.splits[each]):,}" for each in SPLITS if each != split)
         fix = f"evaluate another split ({others}), or add labelled images of more cards"
         raise DataError(f"the {split} split has no labelled images", where=data.name, fix=fix)
-    found = list(predictor.stream(truth, data.images, task=f"evaluate on {split}", report=report, total=len(truth)))
+    task = f"evaluate on {split}"
+    stream = predictor.stream(truth, data.images, task=task, report=report, total=len(truth), unreadable=skip)
+    found = list(stream)
+    if skip:
+        data = _without(data, skip, report=report, task=task)
+        truth = list(data.splits[split])
+        if not truth:
+            fix = f"put good copies in their places, below {data.images}"
+            raise DataError(f"no image of the {split} split can be decoded", where=data.name, fix=fix)
     numbers, per_label = coco_numbers(truth, found, predictor.labels)
     metrics = Metrics(
         run=run.name,
@@ -141,8 +150,20 @@ def evaluate(
     return metrics
 
 
+def _without(data: TrainingData, damaged: Sequence[BadLine], *, report: Report, task: str) -> TrainingData:
+    """The data without the images that cannot be decoded, which the run was told to leave out."""
+    names = [each.file for each in damaged]
+    note = f"{counted(len(names), 'image')} cannot be decoded and are left out: {names[0]} ({damaged[0].reason})"
+    report(Tick(task=task, done=0, note=note))
+    return data.without(names, note=note)
+
+
 def _known(data: TrainingData, split: str, names: tuple[str, ...]) -> list[ImageRecord]:
-    """The records of a split; labels that the run never learned count as missed, so they must be known by name."""
+    """The records of a split.
+
+    Raises:
+        DataError: If a label is none of the classes that the run learned.
+    """
     unknown = {each.label for record in data.splits[split] for each in record.annotations} - set(names)
     if unknown:
         what = f"the run does not know the classes {', '.join(sorted(unknown))}"

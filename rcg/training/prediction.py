@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from rcg.annotations.split import SPLITS
 from rcg.errors import ConfigError, DataError, RcgError, RunError
 from rcg.files import atomic, explain
 from rcg.images import Pixels, list_images, read_size
@@ -69,22 +70,19 @@ class Predictor:
 
     Args:
         run: The run.
-        device: "auto", "cpu" or "cuda".
 
     Raises:
         RunError: If the run has no sound checkpoint.
     """
 
-    def __init__(self, run: Run, *, device: str = "auto") -> None:
+    def __init__(self, run: Run) -> None:
         import torch
 
         from rcg.training.start import choose_device
         from rcg.training.trainer import build_network
 
         self.run = run
-        known = {each.name for each in fields(TrainConfig)}
-        saved = run.config()
-        self.config = TrainConfig.of({key: value for key, value in saved.items() if key in known}, where=run.path)
+        self.config = TrainConfig.saved(run.config(), where=run.path)
         best = Checkpoints(run.checkpoints).best()
         if best is None:
             fix = f"train it: rcg train --resume {run.name}"
@@ -92,7 +90,7 @@ class Predictor:
         self.checkpoint = best
         content = best.read()
         self.labels = LabelSet(tuple(content["labels"]))
-        self.device = torch.device(choose_device(device))
+        self.device = torch.device(choose_device("auto"))
         self.model = build_network(self.config, len(self.labels.names), like=content["start"]).model
         self.model.load_state_dict(content["model"])
         self.model.to(self.device).eval()
@@ -121,12 +119,13 @@ class Predictor:
         """
         from rcg.training.detect import detect
 
-        held: dict[str, Pixels] = {}
+        held: dict[int, Pixels] = {}
 
         def readable() -> Iterator[ImageRecord]:
-            for record in records:
+            for each in records:
+                record = replace(each)  # an object of its own, also where one image comes twice
                 try:
-                    held[record.file_name] = decode(folder / record.file_name, self.config.image_size or 0)
+                    held[id(record)] = decode(folder / record.file_name, self.config.image_size or 0)
                 except RcgError as error:
                     if unreadable is None:
                         raise
@@ -138,7 +137,7 @@ class Predictor:
         found = detect(
             self.model,
             readable(),
-            lambda record: held.pop(record.file_name),
+            lambda record: held.pop(id(record)),
             self.labels,
             device=self.device,
             score=score,
@@ -152,6 +151,7 @@ def predict(
     run: Run,
     images: str | Path | Sequence[str | Path] | Dataset,
     *,
+    split: str | None = None,
     score: float = 0.05,
     report: Report = silent,
 ) -> Predictions:
@@ -159,8 +159,8 @@ def predict(
 
     Args:
         run: The run.
-        images: A folder, an image, a list of images, or a dataset; names in a list that are no files are looked up
-            among the images of the dataset that the run was trained on.
+        images: A folder, an image, a list of images, or a dataset; an image that a list names twice counts once.
+        split: Of a dataset, only the images of "train", "val" or "test"; all by default.
         score: Predictions below it are left out, 0 to 1.
         report: Where the progress goes.
 
@@ -169,14 +169,21 @@ def predict(
         `dataset.write_predictions(run.name, predictions.records)` stores those of a dataset.
 
     Raises:
-        ConfigError: If the score is not between 0 and 1.
+        ConfigError: If the score is not between 0 and 1, or there is no such split.
         DataError: If there are no images.
         RunError: If the run has no checkpoint.
     """
     if not 0 <= score <= 1:
         raise ConfigError(f"the score {score:g} is not between 0 and 1", where="score", fix="write 0.05, say")
+    if split is not None and (split not in SPLITS or isinstance(images, str | Path | Sequence)):
+        fix = f"write {', '.join(SPLITS)}" if split not in SPLITS else "give the dataset, or leave the split out"
+        what = f"there is no split {split!r}" if split not in SPLITS else "only a dataset has splits"
+        raise ConfigError(what, where="split", fix=fix)
     unreadable: list[BadLine] = []
-    folder, records = _records(run, images, unreadable)
+    folder, records = _records(images, split, unreadable)
+    if not records and split is not None:
+        fix = "predict on another split, or add photos of more cards"
+        raise DataError(f"the {split} split has no images", where=folder.parent.name, fix=fix)
     if not records:
         what = "there are no images to predict on"
         if unreadable:
@@ -190,20 +197,22 @@ def predict(
 
 
 def _records(
-    run: Run, images: str | Path | Sequence[str | Path] | Dataset, unreadable: list[BadLine]
+    images: str | Path | Sequence[str | Path] | Dataset, split: str | None, unreadable: list[BadLine]
 ) -> tuple[Path, list[ImageRecord]]:
     """The folder and the images in it, with ids from 1 in the order of their names."""
     from rcg.datasets import Dataset as Opened
 
     if isinstance(images, Opened):
-        return images.images, list(images.records())
+        own = images.heads()
+        splits = None if split is None else images.splits()
+        return images.images, [each for each in own if splits is None or splits.of(each.file_name) == split]
     if isinstance(images, str | Path):
         place = Path(images)
         if not place.exists():
             raise explain(FileNotFoundError(), place)
         folder, names = (place, list(list_images(place))) if place.is_dir() else (place.parent, [place.name])
     else:
-        folder, names = _listed(run, [Path(each) for each in images])
+        folder, names = _listed([Path(each) for each in images])
     sized = []
     for name in names:
         try:
@@ -216,12 +225,9 @@ def _records(
     ]
 
 
-def _listed(run: Run, paths: Sequence[Path]) -> tuple[Path, list[str]]:
+def _listed(paths: Sequence[Path]) -> tuple[Path, list[str]]:
     if not paths:
         raise DataError("the list of images is empty", fix="name at least one image")
-    own = run.workspace / "datasets" / str(run.config()["dataset"]) / "images"
-    if not paths[0].exists() and (own / paths[0]).exists():
-        return own, sorted(each.as_posix() for each in paths)
     whole = [each.absolute() for each in paths]
     folder = Path(os.path.commonpath([each.parent for each in whole]))
-    return folder, sorted(each.relative_to(folder).as_posix() for each in whole)
+    return folder, sorted({each.relative_to(folder).as_posix() for each in whole})

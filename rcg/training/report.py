@@ -12,7 +12,7 @@ from rcg.files import read_json, write_bytes, write_text
 from rcg.images import Pixels, encode_image, read_image
 from rcg.progress import duration
 from rcg.runs import Run
-from rcg.training.evaluation import Metrics, mark
+from rcg.training.evaluation import Metrics, figure, mark
 from rcg.training.tasks import TrainingData
 from rcg.types import Annotation, ImageRecord
 
@@ -42,12 +42,12 @@ def report_text(run: Run, metrics: Metrics, data: TrainingData) -> str:
     if metrics.interval is not None:
         low, high = metrics.interval
         spread = f"With other cards AP50 would lie between {low:.3f} and {high:.3f} (95 %, bootstrap over cards)."
-    rows = [f"| {name} | {_text(each.ap)} | {_text(each.ap50)} | {each.boxes:,} |"
+    rows = [f"| {name} | {figure(each.ap)} | {figure(each.ap50)} | {each.boxes:,} |"
             for name, each in metrics.per_label.items()]  # fmt: skip
     lines = [
         f"# {run.name}",
         "",
-        f"**AP {_text(numbers['AP'])}, AP50 {_text(numbers['AP50'])}**, {metrics.split} split of {metrics.dataset}.",
+        f"**AP {figure(numbers['AP'])}, AP50 {figure(numbers['AP50'])}**, {metrics.split} split of {metrics.dataset}.",
         f"The split has {metrics.images:,} images of {metrics.cards:,} cards, with {metrics.boxes:,} boxes.",
         spread,
         "",
@@ -65,7 +65,7 @@ def report_text(run: Run, metrics: Metrics, data: TrainingData) -> str:
         "",
         "| number | value |",
         "|---|---|",
-        *(f"| {name} | {_text(value)} |" for name, value in numbers.items()),
+        *(f"| {name} | {figure(value)} |" for name, value in numbers.items()),
         "",
         "## How it was trained",
         "",
@@ -81,17 +81,24 @@ def report_text(run: Run, metrics: Metrics, data: TrainingData) -> str:
 
 
 def limits(metrics: Metrics, data: TrainingData, config: dict[str, Any], facts: dict[str, Any]) -> list[str]:
-    """Sentences on what keeps the AP from being higher, from the figures alone."""
+    """Sentences on what keeps the AP from being higher, from the figures alone.
+
+    Args:
+        metrics: What the evaluation found.
+        data: The dataset that was evaluated on; what it says of training holds only where the run learned from it.
+        config: The run's settings.
+        facts: What the run wrote down of itself.
+    """
     found, numbers = [], metrics.numbers
+    own = metrics.dataset == config.get("dataset")
     ap, ap50 = numbers["AP"] or 0.0, numbers["AP50"] or 0.0
     scored = {name: each for name, each in metrics.per_label.items() if each.ap50 is not None}
     if scored:
         worst = min(scored, key=lambda name: scored[name].ap50 or 0.0)
         learned = sum(each.label == worst for record in data.splits["train"] for each in record.annotations)
         if (scored[worst].ap50 or 0.0) < ap50 - 0.05:
-            found.append(
-                f"The weakest label is {worst} (AP50 {_text(scored[worst].ap50)}), learned from {learned:,} boxes."
-            )
+            source = f", learned from {learned:,} boxes" if own else ""
+            found.append(f"The weakest label is {worst} (AP50 {figure(scored[worst].ap50)}){source}.")
     if ap50 - ap > 0.3:
         found.append(
             "Things are found but not framed closely (AP lies far below AP50): more steps or a larger image_size."
@@ -105,13 +112,13 @@ def limits(metrics: Metrics, data: TrainingData, config: dict[str, Any], facts: 
     rare = [name for name, each in metrics.per_label.items() if 0 < each.boxes < 10]
     if rare:
         found.append(f"{', '.join(rare)}: fewer than 10 boxes in this split, so their AP is a rough figure.")
-    if data.card_count("train") < 200:
+    if own and data.card_count("train") < 200:
         found.append(
             f"{data.card_count('train'):,} training cards are few; more cards usually help more than more steps."
         )
     if facts.get("start") == "random":
         found.append("The network began at random weights; pretrained ones reach the same in a fraction of the steps.")
-    if metrics.split != "test":
+    if own and metrics.split != "test":
         found.append(f"The {metrics.split} split took part in the training; the test split gives the honest figure.")
     return found or ["Nothing stands out in these figures."]
 
@@ -144,10 +151,6 @@ def _time(run: Run) -> str:
     return (
         f"{ticks[-1]['done']:,} steps in {duration(metrics['seconds'])} ({duration(metrics['cpu_seconds'])} of CPU); "
     )
-
-
-def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def render_predictions(truth: Sequence[ImageRecord], found: Sequence[ImageRecord], folder: Path) -> bytes | None:

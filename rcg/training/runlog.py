@@ -8,11 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import orjson
 
-from rcg.files import explain, write_bytes
+from rcg.files import explain, read_jsonl, write_bytes
 from rcg.progress import Tick
 from rcg.training.schedule import Clock
 
@@ -79,30 +78,16 @@ def _explained(path: Path) -> Iterator[None]:
 def used_seconds(path: Path) -> dict[Clock, float]:
     """The time that the run had used at its last tick, by clock; lost steps count too."""
     used: dict[Clock, float] = {"wall": 0.0, "cpu": 0.0}
-    for record in _records(path):
+    for record in read_jsonl(path):
         metrics: Mapping[str, float] = record["metrics"]
         used["wall"] = max(used["wall"], metrics.get("seconds", 0.0))
         used["cpu"] = max(used["cpu"], metrics.get("cpu_seconds", 0.0))
     return used
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    found = []
-    for line in lines:
-        try:
-            found.append(orjson.loads(line))
-        except orjson.JSONDecodeError:
-            continue  # the last line of a killed run
-    return found
-
-
 def _cut(path: Path, step: int) -> None:
     """Drop ticks beyond a step: the resumed run will write them again."""
-    records = _records(path)
+    records = list(read_jsonl(path))
     kept = [each for each in records if each["done"] <= step] if step else []
     if records:
         write_bytes(path, b"".join(orjson.dumps(each) + b"\n" for each in kept))

@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,6 @@ def train(
     config: TrainConfig | None = None,
     name: str | None = None,
     report: Report = silent,
-    workspace: str | Path | None = None,
     started: Started | None = None,
 ) -> Run:
     """Train a detector on a dataset.
@@ -45,7 +43,6 @@ def train(
         config: The settings; the defaults take 15 minutes.
         name: The run's short name; the dataset's unless given.
         report: Where the progress goes. It may raise `Cancelled`: a checkpoint is then written.
-        workspace: The workspace that gets the run; the dataset's unless given.
         started: Called with the run as soon as its folder exists.
 
     Returns:
@@ -62,7 +59,7 @@ def train(
     data = read_training_data(dataset)
     check_trainable(data)
     facts = {"dataset": dataset.name, "dataset_version": data.version, "labels": list(data.labels.names)}
-    run = new_run(workspace or dataset.workspace, name or dataset.name, facts | resolved.values())
+    run = new_run(dataset.workspace, name or dataset.name, facts | resolved.values())
     if started is not None:
         started(run)
     return _work(run, resolved, data, report)
@@ -86,8 +83,7 @@ def resume(run: Run, *, report: Report = silent) -> Run:
     from rcg.datasets import Dataset
 
     saved = run.config()
-    known = {each.name for each in fields(TrainConfig)}
-    resolved = TrainConfig.of({key: value for key, value in saved.items() if key in known}, where=run.path)
+    resolved = TrainConfig.saved(saved, where=run.path)
     folder = run.workspace / "datasets" / str(saved["dataset"])
     if not (folder / "dataset.toml").exists():
         raise RunError("the dataset of this run is gone", where=folder, fix="restore it, or train on another one")

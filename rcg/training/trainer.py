@@ -24,7 +24,7 @@ from rcg.training.environment import describe_environment
 from rcg.training.models import Built, ModelSettings, choose_architecture
 from rcg.training.runlog import TASK, used_seconds
 from rcg.training.schedule import CLOCKS, Pace, Plan, plan_budget, plan_epochs
-from rcg.training.tasks import TrainingData
+from rcg.training.tasks import TrainingData, check_trainable
 from rcg.types import ImageRecord
 
 log = logging.getLogger(__name__)
@@ -132,10 +132,11 @@ def prepared(run: Run, config: TrainConfig, data: TrainingData, report: Report) 
         report: Where the progress goes.
 
     Raises:
-        DataError: If images cannot be decoded and the settings do not say to leave them out.
+        DataError: If images cannot be decoded and the settings do not say to leave them out, or too few remain.
     """
     pace = Pace(used_seconds(run.ticks_path))
     cache, data = decoded(data, config, ("train", "val"), report)
+    check_trainable(data)  # again: what cannot be decoded is left out by now
     checkpoints = Checkpoints(run.checkpoints, keep_best=config.keep_best)
     checkpoints.clean()
     last = checkpoints.last()
