@@ -8,8 +8,10 @@ pytest.importorskip("ipywidgets")
 
 from rcg.annotations.mapping import ClassMap
 from rcg.errors import RcgError
+from rcg.quality import quality_of
 from rcg.runs import new_run
 from rcg.workspace import Workspace
+from tests.panel_data import fill
 from widgets import dataset_panel
 from widgets.chooser_model import ChooserModel, list_folder
 from widgets.class_rows import ClassRows
@@ -153,6 +155,18 @@ def test_classes_are_mapped_while_they_are_added(place, yolo):
     have = Workspace(place).dataset("Attic-Cards").coverage()
     assert have.per_label["whitening"] == counts["corner_whitening"] + counts["edge_whitening"]
     assert "stain" not in have.per_label
+
+
+def test_a_second_look_at_the_same_path_keeps_the_map(place, yolo):
+    model = DatasetModel(place)
+    model.path = str(yolo)
+    model.recognise()
+    model.mapping.keep("stain", False)
+    model.recognise()
+    assert model.mapping.texts() == ("stain=",)
+    model.path = str(yolo.parent)
+    model.recognise()
+    assert model.mapping.texts() == ()
 
 
 # images
@@ -325,3 +339,57 @@ def test_an_export_into_the_dataset_is_refused(filled):
         panel.model.jobs.wait(60)
     panel.model.poll()
     assert "name a place outside of it" in panel.job.message.value
+
+
+# overview and quality
+
+
+def test_the_overview_says_what_is_missing_with_figures(filled):
+    panel = dataset_panel(filled, inline=True)
+    shown = panel.controls["ready"].value
+    assert "can be trained" in shown or "ready to train" in shown
+    assert "Faster R-CNN" in shown
+    assert "predictions model-a" in shown
+    figures = panel.controls["figures"].value
+    assert figures.count('class="rcg-light"') == figures.count('class="rcg-dark"') == len(panel.model.figures) > 3
+    assert "Annotations by class" in figures
+
+
+def test_a_check_ends_early_when_another_dataset_is_chosen(filled, yolo):
+    fill(filled, yolo, name="cellar")
+    model = DatasetModel(filled)
+    waiting = []
+    model.later = waiting.append
+    model.dataset = "attic"
+    model.look()
+    assert model.about.table.names
+    assert model.about.readiness is None
+    model.dataset = "cellar"
+    model.look()
+    waiting.pop(0)()
+    waiting.pop(0)()
+    assert model.about.name == model.about.readiness.source == "cellar"
+    assert model.checking == ""
+
+
+def test_images_are_looked_at_and_flagged(filled):
+    data = Workspace(filled).dataset("attic")
+    first, second = (data.images / record.file_name for record in data.records()[:2])
+    shutil.copy(first, second)
+    panel = dataset_panel(filled, inline=True)
+    panel.open("quality")
+    assert "were not looked at yet" in panel.controls["quality_head"].value
+    assert panel.model.quality.arguments() == ("validate", "attic", "--measure")
+    quality_of(data)
+    panel.controls["refresh"].click()
+    head = panel.controls["quality_head"].value
+    assert "10 of 10" in head
+    assert "the same photo as" in panel.controls["quality"].value
+    panel.controls["quality_flag"].value = "duplicate"
+    assert panel.controls["quality"].value.count("<figure") in (1, 2)
+
+
+def test_an_export_asked_for_before_its_tab_was_read_is_of_the_chosen_dataset(filled):
+    model = DatasetModel(filled)
+    assert model.export.name == ""
+    assert model.export.arguments()[:3] == ("dataset", "export", "attic")

@@ -56,7 +56,7 @@ def test_a_dataset_is_made_by_the_model_alone(place, yolo):
     job = model.jobs.wait(60)
     assert job.result["images"] == 10
     assert model.dataset == "Attic-Cards"
-    assert model.about.coverage.images == 10
+    assert model.about.readiness.images == 10
     model.tab = "images"
     model.open_tab()
     assert "".join(model.images.pages.shown).count("<img") == 10
@@ -106,7 +106,7 @@ def test_predictions_are_added_to_a_dataset(filled, yolo, tmp_path):
     panel.controls["add"].click()
     panel.model.jobs.wait(60)
     assert Workspace(filled).dataset("attic").prediction_names() == ("model-a", "model-b")
-    assert "model-b" in panel.controls["about"].value
+    assert "model-b" in panel.controls["ready"].value
 
 
 def test_the_second_import_is_added_to_the_same_dataset(place, yolo):

@@ -49,7 +49,7 @@ def code_of(arguments: Sequence[str], workspace: str | Path, *, before: Sequence
     )
 
 
-_FLAGS = ("link", "remove_gps", "copy")
+_FLAGS = ("link", "remove_gps", "copy", "measure")
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
@@ -84,6 +84,8 @@ def _python(arguments: Sequence[str]) -> str:  # noqa: PLR0911 - one return a ve
             target = repr(options.pop("out")) if "out" in options else "None"
             made = f"export(ws.dataset({name!r}), {target}{_named(options)}, report=rcg.bar())"
             return f"from rcg.exporting import export\n\nprint({made})"
+        case ["validate", name]:
+            return f"print(rcg.validate(ws.dataset({name!r}){_named(options)}, report=rcg.bar()))"
         case ["train"]:
             return f"rcg.resume(ws.run({options['resume']!r}), report=rcg.bar())"
         case ["train", name, *settings]:

@@ -9,16 +9,18 @@ from typing import Any
 import ipywidgets as w
 
 from rcg.workspace import Workspace
+from widgets.base import Worker
 from widgets.chooser import Chooser
 from widgets.dataset_adding import adding_view
 from widgets.dataset_classes import classes_view
 from widgets.dataset_export import export_view
 from widgets.dataset_images import images_view
 from widgets.dataset_model import DatasetModel
-from widgets.dataset_overview import about_html
+from widgets.dataset_overview import about_html, figures_html, ready_html
+from widgets.dataset_quality import quality_view
 from widgets.dataset_quarantine import quarantine_view
 from widgets.dataset_versions import versions_view
-from widgets.kit import beside, card, choice, html_of
+from widgets.kit import beside, busy_html, card, choice, html_of
 from widgets.panel import Panel
 
 
@@ -32,6 +34,8 @@ class DatasetPanel(Panel):
     def build(self) -> Sequence[w.Widget]:
         """Make the choice of a dataset and the tabs."""
         m = self.model
+        self.checking = Worker(inline=self.inline)  # one of its own: pages turn while a large dataset is checked
+        m.later = lambda work: self.checking.submit(lambda: m.attempt(work), key="check")
         self.job = self.bar(m.jobs)
         dataset = choice(m, "dataset", "names", empty="no datasets yet", width="340px")
         refresh = self.button("refresh", "Read again", self._read_again, busy="reading the dataset", place="look")
@@ -42,7 +46,8 @@ class DatasetPanel(Panel):
         self._make_tabs()
 
         def fill(_: object = None) -> None:
-            ready = m.about is not None and m.about.readiness.verdict != "stop"
+            found = None if m.about is None else m.about.readiness
+            ready = found is not None and found.verdict != "stop"
             train.layout.display = "" if m.chosen is not None and ready else "none"
 
         m.observe(fill, ["about", "chosen"])
@@ -50,18 +55,22 @@ class DatasetPanel(Panel):
         m.observe(self._chosen, "dataset")
         if m.dataset:
             self.read(m.look, busy="reading the dataset", key="look")
-        return [card(beside(dataset, refresh, train), self.told("look"), self.tabs)]
+        status, message = self.told("look").children  # beside the buttons it moves nothing when it comes and goes
+        return [card(beside(dataset, refresh, train, status, align_items="center"), message, self.tabs)]
 
     def _make_tabs(self) -> None:
         m, bar = self.model, self.job.box
         self.chooser = Chooser(self, lambda path: setattr(m, "path", path))
         overview = html_of(m, "about", about_html)
-        self.controls["about"] = overview
+        ready, figures = html_of(m, "about", ready_html), html_of(m, "figures", figures_html)
+        checking = html_of(m, "checking", busy_html)
+        self.controls.update(about=overview, figures=figures, ready=ready)
         parts: dict[str, tuple[str, w.Widget]] = {
-            "add": ("Add images", adding_view(self, m, bar, self.chooser)),
-            "overview": ("Overview", overview),
+            "add": ("Add", adding_view(self, m, bar, self.chooser)),
+            "overview": ("Overview", w.VBox([overview, checking, ready, figures])),
             "images": ("Images", images_view(self, m.images)),
             "classes": ("Classes", classes_view(self, m.classes_now, bar)),
+            "quality": ("Quality", quality_view(self, m.quality, bar)),
             "left_out": ("Left out", quarantine_view(self, m.quarantine)),
             "versions": ("Versions", versions_view(self, m.versions, bar)),
             "export": ("Export", export_view(self, m.export, bar)),
@@ -81,7 +90,12 @@ class DatasetPanel(Panel):
     def _turned(self, change: dict[str, Any]) -> None:
         self.model.tab = self._names[change["new"]]
         self.tell_at("look")  # what was told in the tab that is left
-        self.read(self.model.open_tab, busy="", key="tab")
+        self.read(self.model.open_tab, busy="reading", key="tab")
+
+    def retire(self) -> None:
+        """Stop looking at the disk, and say where to go on."""
+        self.checking.close()
+        super().retire()
 
     def _read_again(self) -> None:
         self.model.refresh()

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any as Anything
 
 import numpy as np
 import traitlets
-from traitlets import Any, Bool, Instance, Tuple, Unicode
+from traitlets import Any, Bool, Dict, Instance, Tuple, Unicode
 
-from rcg.datasets import GROUND_TRUTH, PREDICTIONS, Coverage, Dataset
-from rcg.errors import ConfigError, DataError, RcgError
+from rcg.datasets import GROUND_TRUTH, PREDICTIONS, Dataset
+from rcg.errors import Cancelled, ConfigError, DataError, RcgError
+from rcg.figures import Look
 from rcg.files import exists
 from rcg.importing import Recognised, recognise
 from rcg.importing.archives import is_archive
 from rcg.jobs import Job
-from rcg.progress import counted
+from rcg.progress import Tick, counted
 from rcg.readiness import Readiness, validate
+from rcg.table import Table, table_of
 from rcg.types import BadLine
 from rcg.workspace import Workspace
 from widgets.base import Message, PanelModel
@@ -29,11 +32,13 @@ from widgets.export_model import ExportModel
 from widgets.images_model import ImagesModel
 from widgets.job_model import JobModel
 from widgets.proposing import clean, proposed_name, proposed_type
+from widgets.quality_model import QualityModel
 from widgets.quarantine_model import QuarantineModel
 from widgets.sections import Section, opened
 from widgets.versions_model import VersionsModel
 
 _LONGEST_PATH, _LONGEST_NAME = 4096, 255  # characters, those of Linux
+_LOOKS: tuple[Look, Look] = ("light", "dark")
 _COUNTED = 20_000  # images whose annotations are counted before they are added: a second or so
 
 
@@ -54,7 +59,7 @@ class Seen:
     classes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class About:
     """What a dataset holds, as read from the disk.
 
@@ -62,19 +67,19 @@ class About:
         name: Its name.
         type_title: The words for its type.
         path: Its folder.
-        coverage: Its counts.
-        readiness: Whether it can be trained on.
+        table: Its images and labels.
         sources: Where its images and labels came from.
         unfinished: The commands that go on with imports that were stopped.
+        readiness: Whether it can be trained on; None until that is known.
     """
 
     name: str
     type_title: str
     path: str
-    coverage: Coverage
-    readiness: Readiness
+    table: Table
     sources: tuple[dict[str, Anything], ...]
     unfinished: tuple[str, ...]
+    readiness: Readiness | None = None
 
 
 class DatasetModel(PanelModel):
@@ -111,30 +116,36 @@ class DatasetModel(PanelModel):
     names = Tuple().tag(label="Dataset")
     dataset = Unicode("").tag(label="Dataset", tip="The dataset to look at")
     about = Instance(About, allow_none=True)
+    figures = Dict()  # title: (PNG for a light page, PNG for a dark one)
+    checking = Unicode("")  # how far the check of the dataset is; "" when it is done
+    later = Any(None)  # does a long look beside what the reader waits for; here and now by default
     tab = Unicode("overview")  # the part of the page that is looked at
     chosen = Any(None, allow_none=True)  # called with the name of the dataset that is to be trained on
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         super().__init__(workspace)
-        self._proposed, self._proposed_kind = "", "custom"
+        self._proposed, self._proposed_kind, self._mapped = "", "custom", ""
         self._looking = threading.RLock()
+        self.later = lambda work: work()
         self.mapping = ClassRows()
         self.quarantine = QuarantineModel(self.workspace)
         self.images = ImagesModel(self.workspace)
-        self.jobs = JobModel(self.workspace, kinds=("dataset",), ended=self.ended)
+        self.jobs = JobModel(self.workspace, kinds=("dataset", "validate"), ended=self.ended)
         self.classes_now = ClassesModel(self.workspace, self.jobs)
         self.versions = VersionsModel(self.workspace, self.jobs)
         self.export = ExportModel(self.workspace, self.jobs)
+        self.quality = QualityModel(self.workspace, self.jobs)
         self.sections: dict[str, Section] = {
             "images": self.images,
             "classes": self.classes_now,
+            "quality": self.quality,
             "left_out": self.quarantine,
             "versions": self.versions,
             "export": self.export,
         }
         self._opened: dict[str, Dataset] = {}
         for section in self.sections.values():
-            section.opened = self._opened
+            section.opened, section.chosen = self._opened, lambda: str(self.dataset)
         self.jobs.attach_latest()
         self.attempt(self.refresh)
 
@@ -145,7 +156,9 @@ class DatasetModel(PanelModel):
     def recognise(self) -> None:
         """Say what stands at the path, and propose a name and a type for it; nothing is copied or written."""
         self.seen, self.unseen = None, None
-        self.mapping.fill(())
+        if self.path != self._mapped:  # what was chosen for the classes of the same path stays
+            self._mapped = self.path
+            self.mapping.fill(())
         if not self.path.strip():
             return
         try:
@@ -153,6 +166,7 @@ class DatasetModel(PanelModel):
             seen = Seen(format=found.format, reason=found.reason, images=found.total, classes=found.labels.names)
         except RcgError as error:
             self.unseen = Message.of(error, trace="")
+            self.mapping.fill(())
             if self.name == self._proposed:
                 self.name = self._proposed = ""
             return
@@ -267,7 +281,7 @@ class DatasetModel(PanelModel):
     def ended(self, job: Job) -> None:
         """Show the dataset that was added to, and what came of it."""
         self.refresh()
-        name = job.arguments[2] if len(job.arguments) > 2 else ""
+        name = job.arguments[2 if job.arguments[0] == "dataset" else 1]
         if job.state == "done" and name in self.names:
             self.dataset = name
             self.message = _told(job)
@@ -282,13 +296,40 @@ class DatasetModel(PanelModel):
             self.dataset = self.names[0] if self.names else ""
 
     def look(self) -> None:
-        """Read what the chosen dataset holds, and the part of the page that is open."""
+        """Read what the chosen dataset holds, and the part of the page that is open; then check it, which is longer."""
         name = self.dataset
         found = about(opened(self.workspace, self._opened, name)) if name else None
         with self._looking:
-            if name == self.dataset:  # else a newer look is under way
-                self.about = found
+            if name != self.dataset:
+                return  # a newer look is under way
+            self.about, self.figures = found, {}
         self.open_tab()
+        if found is not None and found.table.names:
+            self.later(self.check)
+
+    def check(self) -> None:
+        """Say whether the dataset can be trained on, and draw its figures; ends early when another one is chosen."""
+        found = self.about
+        if found is None:
+            return
+
+        def report(tick: Tick) -> None:
+            if self.about is not found:
+                raise Cancelled("another dataset was chosen")
+            self.checking = (
+                f"checking it: {tick.task}, {tick.done:,} of {tick.total:,}" if tick.total else "checking it"
+            )
+
+        self.checking = "checking it"
+        with contextlib.suppress(Cancelled):
+            ready = validate(opened(self.workspace, self._opened, found.name), report=report)
+            report(Tick(task="drawing figures", done=0, total=1))
+            light, dark = (ready.figures(look=look) for look in _LOOKS)
+            with self._looking:
+                if self.about is found:
+                    self.about = replace(found, readiness=ready)
+                    self.figures = {title: (light[title], dark[title]) for title in light}
+                    self.checking = ""
 
     def open_tab(self) -> None:
         """Read the part of the page that is open."""
@@ -314,7 +355,10 @@ def _remove_empty(dataset: Dataset) -> None:
 
 
 def _told(job: Job) -> Message:
-    verb, found = job.arguments[1], job.result or {}
+    found = job.result or {}
+    if job.arguments[0] == "validate":
+        return Message(kind="done", what=f"the images of {job.arguments[1]} were looked at, and a training was timed")
+    verb = job.arguments[1]
     notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in found.get("notes", ()) if note)
     if verb == "export":
         lost = "; ".join(f"{what}: {count:,}" for what, count in found.get("losses", {}).items())
@@ -335,13 +379,12 @@ def _told(job: Job) -> Message:
 
 
 def about(dataset: Dataset) -> About:
-    """Everything that the overview shows of a dataset."""
+    """What the overview shows of a dataset at once."""
     return About(
         name=dataset.name,
         type_title=dataset.type.title,
         path=str(dataset.path),
-        coverage=dataset.coverage(),
-        readiness=validate(dataset),
+        table=table_of(dataset),
         sources=tuple(dataset.config()["sources"]),
         unfinished=dataset.unfinished(),
     )

@@ -34,10 +34,11 @@ class ExportModel(Section):
 
     def arguments(self) -> tuple[str, ...]:
         """The command line of `export`."""
-        if not self.name:
+        name = self.chosen()
+        if not name:
             raise ConfigError("no dataset is chosen", fix="add images first")
         out = ("--out", str(Path(clean(self.out)).expanduser().absolute())) if self.out.strip() else ()
-        return ("dataset", "export", self.name, "--to", self.to, *out, *(["--copy"] if self.copies else []))
+        return ("dataset", "export", name, "--to", self.to, *out, *(["--copy"] if self.copies else []))
 
     @property
     def copies(self) -> bool:
@@ -46,7 +47,7 @@ class ExportModel(Section):
 
     def export(self) -> Job:
         """Write the export, in a process of its own."""
-        return self.jobs.start(self.arguments(), title=f"exporting {self.name} to {self.to}")
+        return self.jobs.start(self.arguments(), title=f"exporting {self.chosen()} to {self.to}")
 
     def code(self) -> Code:
         """What `export` does, as code."""

@@ -14,6 +14,7 @@ from rcg.errors import RcgError
 from rcg.info import inspect
 from rcg.jobs import Job, jobs
 from rcg.journal import Entry
+from rcg.table import table_of
 from rcg.workspace import Workspace
 from widgets.base import PanelModel
 from widgets.job_model import JobModel
@@ -67,11 +68,14 @@ class HomeModel(PanelModel):
         self._seen = -1.0
         self._models: dict[JobModel, str] = {}
         self._closed: set[str] = set()
+        self._datasets: list[Dataset] = []  # the same objects each time: they keep what they read
 
     def refresh(self) -> None:
         """Read the workspace."""
         self._seen = _changed(self.workspace.path)
-        datasets = tuple(map(_row, self.workspace.datasets()))
+        known = {each.path: each for each in self._datasets}
+        self._datasets = [known.get(each.path, each) for each in self.workspace.datasets()]
+        datasets = tuple(map(_row, self._datasets))
         runs = tuple(row_of(run) for run in self.workspace.runs())
         since = _midnight() - _DAY_S
         entries = tuple(entry for entry in reversed(self.workspace.journal()) if entry.time >= since)
@@ -163,12 +167,12 @@ def _midnight() -> float:
 
 def _row(dataset: Dataset) -> DatasetRow:
     try:
-        have, kind = dataset.coverage(), dataset.type
+        have, kind = table_of(dataset), dataset.type
     except RcgError as error:
         return DatasetRow(name=dataset.name, problem=error.what)
     return DatasetRow(
-        name=dataset.name, type_title=kind.title, images=have.images, labelled=have.labelled,
-        annotations=have.annotations, predictions=tuple(have.predictions), trainable=bool(kind.architectures),
+        name=dataset.name, type_title=kind.title, images=len(have), labelled=int(have.labelled.sum()),
+        annotations=have.annotations, predictions=dataset.prediction_names(), trainable=bool(kind.architectures),
     )  # fmt: skip
 
 

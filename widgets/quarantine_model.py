@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from traitlets import Tuple, Unicode
 
-from rcg.files import explain
+from rcg.files import Stamp, explain, stamp_of
 from rcg.workspace import Workspace
 from widgets.sections import Pages, Section
 
@@ -51,6 +51,7 @@ class QuarantineModel(Section):
         super().__init__(workspace)
         self._lines: Sequence[bytes] = ()
         self._kinds: list[str] = []
+        self._stamp: Stamp | None = None
         self._chosen: Sequence[int] = ()
         self.pages: Pages[LeftOut] = Pages(self._page, size=_PAGE)
 
@@ -61,14 +62,17 @@ class QuarantineModel(Section):
 
     def clear(self) -> None:
         """Forget what was shown of another dataset."""
-        self._lines, self._kinds, self.why = (), [], ""
+        self._lines, self._kinds, self.why, self._stamp = (), [], "", None
 
     def read(self) -> None:
         """Read the quarantine; only what a page shows is made into words."""
         data = self.dataset()
         file = None if data is None else data.path / "quarantine.jsonl"
-        self._lines = () if file is None or not file.exists() else _lines_of(file)
-        self.path = "" if file is None else str(file)
+        stamp = None if file is None else stamp_of(file)
+        if stamp is not None and stamp == self._stamp:
+            return
+        self._lines = () if file is None or stamp is None else _lines_of(file)
+        self.path, self._stamp = "" if file is None else str(file), stamp
         self._kinds = [_kind(line) for line in self._lines]
         self.reasons = tuple(Counter(self._kinds).most_common())
         if self.why not in dict(self.reasons):

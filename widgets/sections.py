@@ -38,6 +38,8 @@ class Section(HasTraits):
         self.opened: dict[str, Dataset] = {}  # shared by the sections of a panel: a dataset object keeps what it read
         self._lock = threading.RLock()  # commands and reading have a thread each
 
+        self.chosen: Callable[[], str] = lambda: self.name  # the panel's dataset, also before this part has read it
+
     def dataset(self) -> Dataset | None:
         """The dataset; None where none is chosen.
 

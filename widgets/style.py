@@ -62,9 +62,16 @@ STYLE = """<style>
 .rcg-class span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .rcg-class span:last-child { color: var(--rcg-muted); font-variant-numeric: tabular-nums; }
 .rcg-class-head { display: grid; grid-template-columns: 34px 70px 80px 1fr; font-size: 11px; color: var(--rcg-muted); }
+.rcg-panel .rcg-tabs .lm-TabBar-tab { flex: 0 0 auto; min-width: 0; max-width: none; }
 .rcg-panel .rcg-tabs > .jupyter-widget-tab-contents, .rcg-panel .rcg-tabs > .widget-tab-contents { padding: 10px 2px 0;
   border: none; }
 .rcg-panel .rcg-where { color: var(--rcg-muted); overflow-wrap: anywhere; font-size: 12px; }
+.rcg-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 14px;
+  margin-top: 14px; }
+.rcg-figures figure { margin: 0; min-width: 0; } .rcg-figures img { width: 100%; max-width: 560px; }
+.rcg-figures figcaption { font-weight: 600; margin-bottom: 2px; }
+.rcg-figures img.rcg-dark, body[data-jp-theme-light="false"] .rcg-figures img.rcg-light { display: none; }
+body[data-jp-theme-light="false"] .rcg-figures img.rcg-dark { display: inline; }
 .rcg-legend { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 11px; margin-left: 52px; }
 .rcg-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 8px; }
 .rcg-help { color: var(--rcg-muted); font-size: 12px; margin: 0 0 4px 124px; }
