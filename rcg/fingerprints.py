@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from rcg.datasets import Dataset
 
+_PART = 64  # images that a thread reads before it comes back
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprints:
@@ -123,13 +125,17 @@ def _known(store: Path) -> dict[str, list[Any]]:
 def _read(folder: Path, names: list[str], report: Report) -> Iterable[tuple[str, str]]:
     """The hashes of files, read in threads: a disk gives more when it is asked for several at once."""
 
-    def mark(name: str) -> tuple[str, str]:
-        path = f"{folder}/{name}"
-        try:
-            return name, fingerprint(path)
-        except OSError as error:
-            raise explain(error, path) from error
+    def marks(some: list[str]) -> list[tuple[str, str]]:
+        return [(name, _mark(f"{folder}/{name}")) for name in some]
 
+    parts = [names[at : at + _PART] for at in range(0, len(names), _PART)]
     with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
-        found = pool.map(mark, names)
+        found = (each for part in pool.map(marks, parts) for each in part)
         yield from tracked(found, task="reading images", total=len(names), report=report) if names else ()
+
+
+def _mark(path: str) -> str:
+    try:
+        return fingerprint(path)
+    except OSError as error:
+        raise explain(error, path) from error
