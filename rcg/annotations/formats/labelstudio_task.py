@@ -91,6 +91,8 @@ def read_task(value: Any, *, predictions: bool) -> Task:
     if not isinstance(value, dict):
         raise Unusable("the task has not the usual form; export it again")
     full = isinstance(value.get("data"), dict)
+    if not full and any("result" in group for key in _WORK for group in _list(value.get(key))):
+        raise Unusable("the task's data is no object with keys; export it again")
     url = _image_of(value["data"] if full else value)
     names = image_names(url) if url is not None else []
     if not names:
