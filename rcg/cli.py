@@ -213,6 +213,8 @@ def dataset_list(workspace: Place = None, json: AsJson = False) -> None:
 @dataset_app.command("show")
 def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = False) -> None:
     """Show what a dataset holds."""
+    from rcg.corrections import damaged_lines
+
     found = open_workspace(workspace).dataset(name)
     have, config = found.coverage(), found.config()
     rows = [
@@ -227,6 +229,9 @@ def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = Fals
     rows += [f"  corrections: {have.corrections:,}"] if have.corrections else []
     rows += [f"  versions: {len(versions)}; the newest is {versions[-1]}"] if (versions := found.versions()) else []
     rows += [f"  an import was not finished; go on with it: {command}" for command in found.unfinished()]
+    if damaged := damaged_lines(found.path / "corrections.jsonl"):
+        where = ", ".join(map(str, damaged[:5]))
+        rows.append(f"  corrections.jsonl has lines that cannot be read, so they are not in force: line {where}")
     if cut := config.get("changing"):
         rows.append(f"  {cut['doing']} was cut off; mend it: rcg dataset restore {name} {cut['version'][:12]}")
     rows += [f"  from {s['path']} ({s['format']}, {s['stage']}, {s['images']:,} images)" for s in config["sources"]]

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from rcg.annotations.mapping import ClassMap
 from rcg.errors import DataError
 from rcg.files import append_jsonl, last_line, read_jsonl
@@ -133,6 +135,25 @@ def read_corrections(path: str | Path) -> tuple[Correction, ...]:
         elif (each := _correction(record)) is not None:
             made[each.number] = each
     return tuple(made.values())
+
+
+def damaged_lines(path: str | Path) -> tuple[int, ...]:
+    """The numbers of the lines that cannot be read, so that what they said is not in force."""
+    try:
+        lines = Path(path).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return ()
+    return tuple(number for number, line in enumerate(lines, 1) if line.strip() and not _sound(line))
+
+
+def _sound(line: bytes) -> bool:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    if not isinstance(record, dict):
+        return False
+    return any(key in record for key in ("undoes", "maps", "restores")) or _correction(record) is not None
 
 
 def _correction(record: Mapping[str, Any]) -> Correction | None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -312,6 +313,25 @@ def test_a_damaged_version_is_told_and_touches_nothing(cards):
     with_labels(cards, NAMES[5], label("dust"))
     assert len(cards.versions()) == 3
     assert cards.restore(first.id).id == first.id
+
+
+def test_what_a_crash_left_behind_does_no_harm(cards):
+    first = cards.version()
+    store = cards.path / "versions" / "labels.gz"
+    store.write_bytes(store.read_bytes() + b"half a piece")
+    with_labels(cards, NAMES[5], label("stain"))
+    second = cards.version()
+    assert cards.restore(first.id).id == first.id
+    assert cards.restore(second.id).id == second.id
+
+
+def test_two_that_store_at_once_wait_for_each_other(cards):
+    cards.correct(NAMES[5], before=None, after=label("card", x=2.0), source="test")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: store_version(reopened(cards), f"number {n}"), range(4)))
+    assert len({each.id for each in found}) == 1
+    assert len(cards.versions()) == 2
+    assert cards.restore(found[0].id).id == found[0].id
 
 
 def test_a_restore_that_was_cut_off_is_mended_by_the_next(cards):

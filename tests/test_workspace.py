@@ -14,6 +14,7 @@ import pytest
 
 from rcg import dataset_types
 from rcg.annotations import convert
+from rcg.corrections import damaged_lines
 from rcg.errors import Cancelled, ConfigError, DataError, RcgError
 from rcg.files import read_json, read_jsonl
 from rcg.images import write_image
@@ -422,6 +423,9 @@ def test_a_damaged_line_of_the_log_costs_only_itself(cards):
     for damaged in (b"{\n", b"[]\n", b'{"number": 1}\n', lines[0].replace(b'"before"', b'"befor"')):
         log.write_bytes(damaged + b"".join(lines[1:]))
         assert [(each.number, each.undone) for each in cards.corrections()] == [(3, False)]
+        assert damaged_lines(log) == (1,)
+    log.write_bytes(b"".join(lines))
+    assert damaged_lines(log) == ()
     log.write_bytes(lines[0] + lines[1] + b'{"number": 3, "ti')
     three = cards.correct(record.file_name, before=None, after=second, source="test")
     assert [(each.number, each.undone) for each in cards.corrections()] == [(1, True), (three.number, False)]
