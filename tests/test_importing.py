@@ -454,3 +454,24 @@ def test_the_second_of_two_at_once_is_refused_and_told_who_writes(ws, tmp_path):
     made.add(source, report=other)
     assert f"process {os.getpid()}" in seen[0].what
     assert made.coverage().images == 4
+
+
+def test_a_refused_call_that_was_killed_before_takes_back_only_its_own(ws, tmp_path, monkeypatch):
+    source, other = yolo_set(tmp_path / "source", range(4)), yolo_set(tmp_path / "other", range(2))
+    made = ws.create("cards", type="custom")
+
+    def killed(*arguments, **options):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rcg.importing.run.enter", killed)
+        with pytest.raises(SystemExit):
+            made.add(source)
+    assert made.coverage().images == 0
+    made.add(other)
+    for file in (source / "labels").glob("*.txt"):
+        make.text(file, "9 0.5 0.5 0.2 0.2\n")
+    with pytest.raises(DataError, match="no label names one of"):
+        made.add(source)
+    assert {each.file_name.rpartition("/")[2] for each in facts(made)} == {"c0000.jpg", "c0001.jpg"}
+    assert sorted(path.name for path in made.images.rglob("*.jpg")) == ["c0000.jpg", "c0001.jpg"]

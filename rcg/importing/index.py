@@ -305,5 +305,8 @@ INSERT OR REPLACE INTO readings (call, label, size, time, inode, split, kept, la
 SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, id FROM files WHERE path = ?
 """
 _SUPERSEDE = "DELETE FROM readings WHERE kept = ? AND call <> ?"
-_TAKE = "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)"
+_TAKE = """
+INSERT INTO pending VALUES (?, ?, ?, ?)
+ON CONFLICT (call, kept) DO UPDATE SET new = max(new, excluded.new), entry = excluded.entry
+"""
 _ORDER = (_REMEMBER, _SUPERSEDE, _REMEMBER_READING, _TAKE)

@@ -114,16 +114,6 @@ class Placer:
             raise DataError("two different images have the same fingerprint", where=original)
         return placed
 
-    def strip(self, kept: str) -> int:
-        """Take out of an image in the dataset where it was taken; a link becomes a copy. Returns its bytes."""
-        target = self.folder / kept
-        try:
-            data = without_place(target.read_bytes())
-            self._write(target, data, stamp_of(target))
-        except OSError as error:
-            raise explain(error, target) from error
-        return len(data)
-
     def _wanted(self, original: Path) -> _Original:
         with open(original, "rb") as file:  # noqa: PTH123 - twice as fast, once a file
             head = file.read(12)

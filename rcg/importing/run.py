@@ -243,8 +243,10 @@ class Import:
 
     def _take_back(self, arguments: list[str]) -> None:
         """Remove the images that this import brought; the labels were not touched yet."""
+        entered = self._dataset.names()  # a call that was killed may have brought what another one entered since
         for name in self._index.brought():
-            (self._dataset.images / name).unlink(missing_ok=True)
+            if name not in entered:
+                (self._dataset.images / name).unlink(missing_ok=True)
         self._index.take_back()
         self._end(arguments)
 
