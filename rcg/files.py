@@ -350,7 +350,7 @@ def _entries(folder: str) -> tuple[list[str], list[str]]:
     """The names of the files in a folder, and of the folders."""
     try:
         with os.scandir(folder) as entries:
-            found = [(entry.name, entry.is_dir()) for entry in entries]
+            found = [(entry.name, _is_folder(entry)) for entry in entries]
     except OSError as error:
         _refuse(error)
         return [], []
@@ -389,11 +389,18 @@ def folders_and_files(folder: str | Path) -> tuple[list[Path], list[str]]:
     """
     try:
         with os.scandir(folder) as entries:
-            found = [(entry.is_dir(), entry.name) for entry in entries]
+            found = [(_is_folder(entry), entry.name) for entry in entries]
     except OSError as error:
         raise explain(error, folder) from error
     folders = sorted(name for is_folder, name in found if is_folder)
     return [Path(folder, name) for name in folders], [name for is_folder, name in found if not is_folder]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _refuse(error: OSError) -> None:

@@ -1,7 +1,9 @@
 """COCO JSON in and out."""
 
+import numpy as np
 import orjson
 import pytest
+from pycocotools import mask
 
 from rcg.annotations import CocoWriter, convert, open_annotations
 from rcg.errors import DataError, FormatError
@@ -461,3 +463,38 @@ def test_a_file_whose_name_has_a_colon_or_a_backslash_is_found(tmp_path):
     coco(tmp_path / "set.json", images=images)
     done = convert(tmp_path / "set.json", tmp_path / "out.json")
     assert (done.images, [each["file_name"] for each in read(tmp_path / "out.json")["images"]]) == (2, sorted(names))
+
+
+def test_compressed_masks_are_understood_as_pycocotools_does(tmp_path):
+    rng = np.random.default_rng(0)
+    masks = [rng.random((100, 200)) < share for share in (0.001, 0.5, 0.999)] + [np.ones((100, 200), bool)]
+    packed = [mask.encode(np.asfortranarray(each.astype(np.uint8)))["counts"].decode() for each in masks]
+    found = [{"segmentation": {"size": [100, 200], "counts": counts}, "bbox": "left out"} for counts in packed]
+    image(tmp_path / "a.jpg")
+    coco(tmp_path / "set.json", annotations=found)
+    _, (record,), bad = records(tmp_path)
+    assert [each.area for each in record.annotations] == [each.sum() for each in masks]
+    assert not bad
+
+
+@pytest.mark.parametrize(
+    ("rle", "reason"),
+    [
+        ({"size": [100, 200], "counts": [5, 6]}, "do not add up"),
+        ({"size": [100, 200], "counts": [-5, 20005]}, "do not add up"),
+        ({"size": [100, 200], "counts": "!!"}, "no compressed string"),
+        ({"size": [100, 200], "counts": "00"}, "do not add up"),
+        ({"size": [100, 200], "counts": "PPP"}, "cut off"),
+        ({"size": [100, 200], "counts": "Größe"}, "no compressed string"),
+        ({"size": [50, 100], "counts": [5000]}, "not of the image's size"),
+        ({"size": [100], "counts": [5000]}, "has not the usual form"),
+        ({"size": [100, 200]}, "has not the usual form"),
+        ({"counts": [5000]}, "has not the usual form"),
+    ],
+)
+def test_a_broken_mask_costs_only_itself(tmp_path, rle, reason):
+    image(tmp_path / "a.jpg")
+    coco(tmp_path / "set.json", annotations=[{}, {"segmentation": rle}])
+    _, (record,), (bad,) = records(tmp_path)
+    assert len(record.annotations) == 1
+    assert reason in bad.reason

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ import orjson
 
 from rcg.annotations.place import IMAGE_FOLDERS, LABEL_FOLDERS, Place
 from rcg.annotations.split import split_of_path
-from rcg.errors import DataError, FormatError
+from rcg.errors import DataError, FormatError, RcgError
 from rcg.files import explain
 
 _NAMED = ("classes.txt", "_classes.txt", "predefined_classes.txt")
 _YAML = (".yaml", ".yml")
+_SURE = frozenset({"data.yaml", "data.yml", "dataset.yaml", "dataset.yml", "obj.names", "notes.json", *_NAMED})
 
 MOST_CLASSES = 100_000
 """More classes than this are a slip of the pen, not a label set."""
@@ -67,8 +70,13 @@ def find_classes(place: Place, classes: str | Path | Sequence[str] | None) -> Cl
         return ClassFile(names=tuple(classes), origin="the given names")
     if place.file is not None and place.file.suffix.lower() in (*_YAML, ".names", ".data"):
         return read_classes(place.file)
-    for path in _candidates(place):
-        found = read_classes(path, optional=True)
+    for path in filter(os.path.exists, _candidates(place)):  # a link may lead nowhere
+        try:
+            found = read_classes(path, optional=True)
+        except RcgError:
+            if path.name.lower() in _SURE:
+                raise
+            continue  # a file of another kind, or one that cannot be read, is no class file
         if found is not None:
             return found
     return None
@@ -156,12 +164,28 @@ def decoded(data: bytes) -> str:
         return data.decode("latin-1")
 
 
+@cache
+def _loader() -> Any:
+    """PyYAML's safe loader, for which a date is a text: a class may be called so, and some dates are none."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Without dates."""
+
+    date = "tag:yaml.org,2002:timestamp"
+    known = yaml.SafeLoader.yaml_implicit_resolvers
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in found if tag != date] for first, found in known.items()
+    }
+    return Loader
+
+
 def _from_yaml(path: Path, text: str) -> ClassFile | None:
     import yaml
 
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = yaml.load(text, _loader())
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         fix = "write a list: names: [first, second]"
         raise FormatError(f"this is not YAML: {' '.join(str(error).split())}", where=path, fix=fix) from error
     if not isinstance(value, dict) or "names" not in value:

@@ -19,7 +19,7 @@ from rcg.annotations.jsonscan import JsonFile
 from rcg.annotations.place import Place
 from rcg.annotations.source import Bad, BadMeter, Notes, Reading, RecordSource, no_scores
 from rcg.annotations.split import split_of_path
-from rcg.errors import DataError, FormatError
+from rcg.errors import DataError, FormatError, RcgError
 from rcg.progress import Report, silent
 from rcg.types import ImageRecord, LabelSet
 
@@ -62,7 +62,7 @@ def _is_coco(path: Path) -> bool:
             first = next(file.walk(), None)
             value = None if first is None else file.value(*first[1:])
             return isinstance(value, dict) and "image_id" in value and "category_id" in value
-    except (FormatError, ValueError):
+    except (RcgError, ValueError):
         return False
 
 

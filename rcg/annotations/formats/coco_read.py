@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,7 @@ class Reader:
                 raise Unusable("the outline encloses no area, and there is no bbox; draw it again")
             if empty:
                 notes.add("outlines that enclose no area, left out; the box was kept", shown)
-            rle = _rle(value.get("segmentation"))
+            rle = _rle(value.get("segmentation"), size)
             box, box_clipped = _box(value.get("bbox"), polygons, rle, size)
             if clipped or box_clipped:
                 notes.add(CLIPPED, shown)
@@ -174,31 +175,38 @@ def _rings(value: Any, size: Size) -> tuple[tuple[Polygon, ...], bool, int]:
     return tuple(found), clipped, empty
 
 
-def _rle(value: Any) -> Rle | None:
+def _rle(value: Any, size: Size) -> Rle | None:
+    """The mask, its counts checked; pycocotools takes whatever stands there for a mask."""
     if not isinstance(value, dict):
         return None
-    rows, columns = map(int, value["size"])
+    rows, columns = (int(each) for each in value["size"])
+    if (rows, columns) != (size.height, size.width):
+        raise Unusable(f"the mask is one of {columns} x {rows} pixels, not of the image's size; export it again")
     counts = value["counts"]
-    runs = _runs(counts) if isinstance(counts, str) else list(map(int, counts))
-    if min(rows, columns, *runs) < 0 or sum(runs) != rows * columns:
-        raise Unusable(f"the mask's counts do not add up to its size of {columns} x {rows}; export it again")
-    return Rle(rows, columns, counts if isinstance(counts, str) else tuple(runs))
+    if not isinstance(counts, str):
+        counts = tuple(map(int, counts))
+    runs = _runs(counts) if isinstance(counts, str) else counts
+    if min(runs, default=0) < 0 or sum(runs) != rows * columns:
+        raise Unusable(f"the counts of the mask do not add up to its {columns} x {rows} pixels; export it again")
+    return Rle(rows, columns, counts)
 
 
-def _runs(counts: str) -> list[int]:
-    """The lengths of the runs that COCO's compressed masks hold: 5 bits a character, differences from the fourth on."""
+def _runs(counts: str) -> Sequence[int]:
+    """The lengths in a compressed string: 5 bits a sign from 48 on, the third length on as a difference (LEB128)."""
     runs: list[int] = []
     value = shift = 0
-    for character in counts:
-        bits = ord(character) - 48
+    for code in counts.encode("ascii", "replace"):
+        if not 48 <= code < 112:
+            raise Unusable("the counts of the mask are no compressed string of COCO's; export it again")
+        bits = code - 48
         value |= (bits & 31) << shift
         shift += 5
         if not bits & 32:
-            value -= (1 << shift) * bool(bits & 16)
-            runs.append(value + runs[-2] if len(runs) > 2 else value)
+            value -= (1 << shift) if bits & 16 else 0
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
             value = shift = 0
     if shift:
-        raise Unusable("the mask breaks off; export it again")
+        raise Unusable("the counts of the mask are cut off; export it again")
     return runs
 
 

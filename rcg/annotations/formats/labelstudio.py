@@ -54,7 +54,7 @@ def _is_export(path: Path) -> bool:
                 return False
             first = next(file.walk(), None)
             return first is not None and is_task(file.value(*first[1:]))
-    except (FormatError, ValueError):
+    except (RcgError, ValueError):
         return False
 
 

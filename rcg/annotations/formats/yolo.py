@@ -24,8 +24,7 @@ from rcg.annotations.formats.yolo_splits import LISTS, Splits
 from rcg.annotations.perimage import Item, Items, Orphans, PerImageReader, PerImageSource, read_labels
 from rcg.annotations.place import Place
 from rcg.annotations.source import Earlier, Read, Reading
-from rcg.errors import DataError, FormatError
-from rcg.files import explain
+from rcg.errors import DataError, FormatError, RcgError
 from rcg.geometry import bounds, polygon_area
 from rcg.images import Size, read_sizes
 from rcg.progress import counted
@@ -76,8 +75,8 @@ def _first_line(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return next((line for line in decoded(file.read(4096)).splitlines() if line.strip()), "")
-    except OSError as error:
-        raise explain(error, path) from error
+    except OSError:  # a link that leads nowhere, or no right to read: it is told when its turn comes
+        return ""
 
 
 def _floats(line: str) -> list[float]:
@@ -167,10 +166,11 @@ def _counted(place: Place, labels: list[str], earlier: Earlier | None) -> ClassF
         top = len(earlier.names) - 1
         labels = [label for label in labels if not earlier.unchanged(f"{place.root}/{label}")]
     for label in labels:
-        for line in read_text(place.root / label).splitlines():
-            if _looks_like_label(line):
-                number = int(float(line.split(None, 1)[0]))
-                top = max(top, number) if number <= _MOST_SCANNED else top
+        with suppress(RcgError):  # one that cannot be read is told when its turn comes
+            for line in read_text(place.root / label).splitlines():
+                if _looks_like_label(line):
+                    number = int(float(line.split(None, 1)[0]))
+                    top = max(top, number) if number <= _MOST_SCANNED else top
     return ClassFile(names=tuple(f"class_{number}" for number in range(top + 1)), origin="made up from their numbers")
 
 
