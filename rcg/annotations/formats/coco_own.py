@@ -14,6 +14,7 @@ from typing import IO, Any
 import orjson
 
 from rcg.annotations.formats.coco_write import Lines
+from rcg.files import explain
 from rcg.types import ImageRecord, LabelSet
 
 _CATEGORIES, _IMAGES, _ANNOTATIONS = b'"categories":[', b'"images":[', b'"annotations":['
@@ -34,8 +35,9 @@ def own_images(path: Path, labels: LabelSet) -> Iterator[Lines]:
 
     Raises:
         NotOwn: If the file has other lines or other classes; maybe only after some images.
+        RcgError: If it cannot be read.
     """
-    with path.open("rb") as heads, path.open("rb") as parts:
+    with _opened(path) as heads, _opened(path) as parts:
         _find_images(heads, labels)
         _skip_to(parts, _ANNOTATIONS)
         waiting = _annotation(parts)
@@ -57,11 +59,18 @@ def own_records(path: Path) -> Iterator[ImageRecord]:
     Raises:
         NotOwn: If the file has other lines; maybe only after some images.
     """
-    with path.open("rb") as file:
+    with _opened(path) as file:
         _find_images(file, None)
         for head in _heads(file):
             image_id, text = _image(head)
             yield record_of(text, image_id)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise explain(error, path) from error
 
 
 def record_of(head: bytes, image_id: int | None = None) -> ImageRecord:
