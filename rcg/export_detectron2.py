@@ -185,7 +185,7 @@ def _readme(dataset: Dataset, held: _Held, configs: Iterable[str], notes: Iterab
     lines = [
         f"# {dataset.name} for Detectron2",
         "",
-        f"Labelled images: {counts}. Version {dataset.version().id[:12]}.",
+        f"Labelled images: {counts}. Version {dataset.version(complete=False).id[:12]}.",
         "",
         "```",
         *commands,

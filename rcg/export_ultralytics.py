@@ -183,7 +183,8 @@ def _readme(dataset: Dataset, held: _Held, notes: Iterable[str], *, copy: bool) 
     lines = [
         f"# {dataset.name} for Ultralytics",
         "",
-        f"Labels for the task `{held.task}`; labelled images: {counts}. Version {dataset.version().id[:12]}.",
+        f"Labels for the task `{held.task}`; labelled images: {counts}.",
+        f"Version {dataset.version(complete=False).id[:12]} of the dataset.",
         "",
         "```",
         f"yolo {held.task} train data=data.yaml model={_MODELS[held.task]}",

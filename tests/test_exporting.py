@@ -437,6 +437,12 @@ def test_what_a_killed_export_left_in_the_old_folder_comes_back(cards):
     assert [path.name for path in again.path.parent.iterdir()] == ["cards-detectron2"]
 
 
+def test_a_missing_image_without_labels_holds_nothing_up(cards):
+    (cards.images / "c01.png").unlink()
+    assert export(cards, to="ultralytics").images == 23
+    assert export(cards, to="detectron2").images == 23
+
+
 def test_the_workspace_can_be_moved_with_its_exports(cards, tmp_path):
     done = export(cards, to="ultralytics")
     outside = export(cards, tmp_path / "outside", to="ultralytics")
