@@ -43,6 +43,7 @@ def paged(panel: Panel, pages: Pages[Any], render: Callable[[tuple[Any, ...]], s
             filling = False
 
     def go(page: Callable[[], int]) -> None:
+        words.value = '<span class="rcg-muted">reading …</span>'  # the answer, before pictures are opened
         panel.read(lambda: pages.turn_to(page()), busy="", key=name)
 
     before.on_click(lambda _: go(lambda: pages.page - 1))

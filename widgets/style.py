@@ -62,7 +62,8 @@ STYLE = """<style>
 .rcg-class span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .rcg-class span:last-child { color: var(--rcg-muted); font-variant-numeric: tabular-nums; }
 .rcg-class-head { display: grid; grid-template-columns: 34px 70px 80px 1fr; font-size: 11px; color: var(--rcg-muted); }
-.rcg-panel .rcg-tabs .lm-TabBar-tab { flex: 0 0 auto; min-width: 0; max-width: none; }
+.rcg-panel .jupyter-widgets.jupyter-widget-tab.rcg-tabs > .lm-TabBar .lm-TabBar-tab { flex: 0 0 auto; min-width: 0;
+  padding: 0 9px; }
 .rcg-panel .rcg-tabs > .jupyter-widget-tab-contents, .rcg-panel .rcg-tabs > .widget-tab-contents { padding: 10px 2px 0;
   border: none; }
 .rcg-panel .rcg-where { color: var(--rcg-muted); overflow-wrap: anywhere; font-size: 12px; }
