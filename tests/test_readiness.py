@@ -181,6 +181,8 @@ def test_damaged_images_and_stale_corrections_are_told(tmp_path):
     assert [stage.name for stage in found.stages] == ["ground truth", "corrections"]
     photo(dataset.images / "train_3.png", 99)
     assert "damaged" not in codes(validate(dataset))
+    photo(dataset.images / "train_3.png", 99, (100, 70))
+    assert the(validate(dataset), "resized").records == ("train_3.png",)
 
 
 def test_no_fix_holds_a_placeholder_for_the_datasets_name(tmp_path):

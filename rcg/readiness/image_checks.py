@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from rcg.annotations.split import SPLITS
 from rcg.datasets import Dataset
 from rcg.errors import RcgError
-from rcg.files import stamp_of
+from rcg.files import Stamp, stamp_of
 from rcg.fingerprints import image_fingerprints
-from rcg.images import read_size
-from rcg.progress import Report, counted, tracked
+from rcg.image_headers import read_sizes
+from rcg.images import Size, read_size
+from rcg.progress import Report, Tick, counted
 from rcg.quality import FLAGS, ImageQuality, quality_of
 from rcg.readiness.findings import NOTE, STOP, WARN, Finding, finding
 from rcg.table import Table
 
+_TASK = "looking at the image files"
+_RUN = 256  # images between two ticks
 _MOST_BYTES = 2 << 30  # read unasked to tell copies apart; with `measure`, all that is needed
 
 
@@ -50,7 +53,7 @@ def image_checks(
         measure: Whether to open images whose quality is not known yet, and to read all that could be copies.
         report: Where the progress goes.
     """
-    damaged = damaged_images(dataset, report)
+    damaged, resized = damaged_images(dataset, table, report)
     groups, compared = copies(dataset, table, most_bytes=None if measure else _MOST_BYTES, report=report)
     quality = quality_of(dataset, measure=measure, report=report)
     twins = [(name, each.duplicate_of) for name, each in quality.items() if each.duplicate_of]
@@ -63,7 +66,7 @@ def image_checks(
         flags={flag: flags[flag] for flag in FLAGS if flags[flag]},
     )
     found = [
-        *_damaged_findings(dataset, damaged),
+        *_damaged_findings(dataset, damaged, resized),
         *_copy_findings(dataset, table, groups, compared=compared),
         *_leaks(table, [*groups, *map(tuple, twins)]),
         *_quality_findings(dataset, quality, len(table), {name for group in groups for name in group}),
@@ -71,33 +74,63 @@ def image_checks(
     return figures, tuple(found)
 
 
-def damaged_images(dataset: Dataset, report: Report) -> dict[str, str]:
-    """Images that cannot be decoded any more, as their headers and ends tell, each with the reason.
+def damaged_images(dataset: Dataset, table: Table, report: Report) -> tuple[dict[str, str], list[str]]:
+    """Images that cannot be decoded any more, as their headers and ends tell, each with the reason; and resized ones.
 
     An image that was sound is not opened again while its file does not change.
+
+    Returns:
+        Why an image is damaged, by name; the images whose size is not what the labels were made for.
     """
-    sound: dict[str, object] = dataset.memory.setdefault("sound images", ((), {}))[1]
-    found = {}
-    names = [head.file_name for head in dataset.heads()]
-    for name in tracked(names, task="looking at the image files", report=report, every_s=0.2):
-        path = f"{dataset.images}/{name}"
-        stamp = stamp_of(path)
-        if stamp is not None and sound.get(name) == stamp:
+    sound: dict[str, tuple[Stamp | None, Size]] = dataset.memory.setdefault("sound images", ((), {}))[1]
+    damaged, resized = {}, []
+    sizes: dict[str, tuple[int, int]] = dict(zip(table.names, map(tuple, table.sizes.tolist()), strict=True))
+    for name, stamp, size in _sizes(dataset, table.names, sound, report):
+        if isinstance(size, str):
+            damaged[name] = size
             continue
-        try:
-            read_size(dataset.images / name)
-        except RcgError as error:
-            found[name] = error.what
-        else:
-            sound[name] = stamp
-    return found
+        sound[name] = (stamp, size)
+        if (size.width, size.height) != sizes[name]:
+            resized.append(name)
+    return damaged, resized
 
 
-def _damaged_findings(dataset: Dataset, damaged: Mapping[str, str]) -> Iterator[Finding]:
+def _sizes(
+    dataset: Dataset, names: Sequence[str], known: Mapping[str, tuple[Stamp | None, Size]], report: Report
+) -> Iterator[tuple[str, Stamp | None, Size | str]]:
+    """Name, stamp, and size or what is wrong, of each image; looked at longer where a short look does not tell."""
+    quick = dataset.images.is_dir()
+    report(Tick(task=_TASK, done=0, total=len(names)))
+    for at in range(0, len(names), _RUN):
+        run = names[at : at + _RUN]
+        stamps = [stamp_of(f"{dataset.images}/{name}") for name in run]
+        fresh = [n for n, stamp in zip(run, stamps, strict=True) if stamp is None or known.get(n, (None,))[0] != stamp]
+        looks = read_sizes(dataset.images, fresh).tolist() if quick else [(0, 0)] * len(fresh)
+        found = dict(zip(fresh, looks, strict=True))
+        for name, stamp in zip(run, stamps, strict=True):
+            if name not in found:
+                yield name, stamp, known[name][1]
+            else:
+                yield name, stamp, Size(*found[name]) if found[name][0] else _long_look(dataset, name)
+        report(Tick(task=_TASK, done=at + len(run), total=len(names)))
+
+
+def _long_look(dataset: Dataset, name: str) -> Size | str:
+    try:
+        return read_size(dataset.images / name)
+    except RcgError as error:
+        return error.what
+
+
+def _damaged_findings(dataset: Dataset, damaged: Mapping[str, str], resized: Sequence[str]) -> Iterator[Finding]:
     if damaged:
         what = f"{counted(len(damaged), 'image')} cannot be read: {next(iter(damaged.values()))}"
         fix = f"put good copies in their places below {dataset.images}, or leave them out: "
         yield finding(STOP, "damaged", what, fix + f"rcg train {dataset.name} unreadable=skip", damaged)
+    if resized:
+        what = f"{counted(len(resized), 'image has', 'images have')} another size than the labels say"
+        fix = f"put the photos back that were labelled, below {dataset.images}, or label these anew"
+        yield finding(WARN, "resized", what, fix, resized)
 
 
 def copies(
