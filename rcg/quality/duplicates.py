@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 _BITS = 12
 _BANDS = 6
 _LOOK_BACK = 64
+_AT_ONCE = 8192  # pairs; 4 MB of differences
 
 
 def duplicates(thumbnails: Mapping[str, NDArray[np.uint8]], *, within: float) -> dict[str, str]:
@@ -33,14 +33,40 @@ def duplicates(thumbnails: Mapping[str, NDArray[np.uint8]], *, within: float) ->
     if len(names) < 2:
         return {}
     pictures = np.stack([thumbnails[name].reshape(-1) for name in names]).astype(np.int16)
+    level = pictures.mean(axis=1)
+    coarse = pictures.reshape(-1, 4, 4, 4, 4).mean(axis=(2, 4), dtype=np.float32).reshape(-1, 16)
     first = np.arange(len(names))
     for drawers in _drawers(pictures):
-        order = np.argsort(drawers, kind="stable")  # within a drawer by name
-        starts = np.flatnonzero(np.diff(drawers[order], prepend=-1, append=-1))
-        for begin, end in pairwise(starts.tolist()):
-            if end - begin > 1:
-                _match(order[begin:end], pictures, first, within)
+        order = np.lexsort((level, drawers))
+        for one, other in _pairs(order, drawers, level, within):
+            close = np.abs(coarse[one] - coarse[other]).mean(axis=1) <= within  # never above what the pixels differ by
+            one, other = one[close], other[close]
+            apart = np.abs(pictures[one] - pictures[other]).mean(axis=1)
+            for a, b in zip(one[apart <= within].tolist(), other[apart <= within].tolist(), strict=True):
+                low, high = sorted((_root(first, a), _root(first, b)))
+                first[high] = low
     return {names[at]: names[_root(first, at)] for at in range(len(names)) if _root(first, at) != at}
+
+
+def _pairs(
+    order: NDArray[np.int64], drawers: NDArray[np.int64], level: NDArray[np.float64], within: float
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Pairs of pictures in one drawer whose brightness differs by no more than `within`, some thousands at a time.
+
+    Args:
+        order: (n,) the pictures by drawer and then by brightness.
+        drawers: (n,) drawer of each picture.
+        level: (n,) brightness of each picture.
+        within: Grey values.
+    """
+    for step in range(1, min(_LOOK_BACK, len(order) - 1) + 1):
+        one, other = order[:-step], order[step:]
+        near = (drawers[one] == drawers[other]) & (level[other] - level[one] <= within)
+        if not near.any():
+            return
+        one, other = one[near], other[near]
+        for start in range(0, len(one), _AT_ONCE):
+            yield one[start : start + _AT_ONCE], other[start : start + _AT_ONCE]
 
 
 def _drawers(pictures: NDArray[np.int16]) -> Sequence[NDArray[np.int64]]:
@@ -53,22 +79,6 @@ def _drawers(pictures: NDArray[np.int16]) -> Sequence[NDArray[np.int64]]:
         bits = means[:, pairs[:, 0]] > means[:, pairs[:, 1]]
         found.append(bits @ (1 << np.arange(_BITS)))
     return found
-
-
-def _match(drawer: NDArray[np.int64], pictures: NDArray[np.int16], first: NDArray[np.int64], within: float) -> None:
-    """Join the pictures of a drawer that are one: each is compared with those of nearly the same brightness."""
-    level = pictures[drawer].mean(axis=1)
-    order = np.argsort(level, kind="stable")
-    for at in range(1, len(order)):
-        begin = max(at - _LOOK_BACK, int(np.searchsorted(level[order], level[order[at]] - within)))
-        before = drawer[order[begin:at]]
-        if before.size == 0:
-            continue
-        apart = np.abs(pictures[before] - pictures[drawer[order[at]]]).mean(axis=1)
-        nearest = int(apart.argmin())
-        if apart[nearest] <= within:
-            one, other = sorted((_root(first, before[nearest]), _root(first, drawer[order[at]])))
-            first[other] = one
 
 
 def _root(first: NDArray[np.int64], at: int) -> int:
