@@ -121,7 +121,8 @@ def _shapes(data: bytes | None, numbers: Mapping[str, int], size: list[int]) -> 
         shapes, said = value["shapes"], (value.get("imageWidth"), value.get("imageHeight"))
         if type(shapes) is not list or value.get("flags") or (said != (None, None) and said != (size[0], size[1])):
             return None
-        if b'"score"' in data or data.count(b'"description"') != data.count(b'"description": ""'):
+        told = b'"description"' in data and data.count(b'"description"') != data.count(b'"description": ""')
+        if told or b'"score"' in data:
             return None
         if not _take_all(shapes, numbers, found):
             for shape in shapes:
@@ -183,8 +184,9 @@ def _columns(found: _Shapes, counts: Ints, sizes: NDArray[np.int32]) -> Columns:
     flat = np.ones(rows, np.bool_)
     flat[rings] = False
     size = np.repeat(sizes.astype(np.float64), counts, axis=0)
-    corners = np.array(found.corners, np.float64).reshape(-1, 2, 2)
-    corners = np.hstack([corners.min(axis=1), corners.max(axis=1)])
+    corners = np.array(found.corners, np.float64).reshape(-1, 4)
+    first, second = corners[:, :2], corners[:, 2:]
+    corners = np.hstack([np.minimum(first, second), np.maximum(first, second)])
     boxes: Floats = np.zeros((rows, 4))
     refused, clipped = np.zeros(rows, np.bool_), np.zeros(rows, np.bool_)
     boxes[flat], refused[flat], clipped[flat] = boxes_inside(corners, size[flat])
