@@ -99,11 +99,11 @@ def _sizes(
     dataset: Dataset, names: Sequence[str], known: Mapping[str, tuple[Stamp | None, Size]], report: Report
 ) -> Iterator[tuple[str, Stamp | None, Size | str]]:
     """Name, stamp, and size or what is wrong, of each image; looked at longer where a short look does not tell."""
-    quick = dataset.images.is_dir()
+    quick, folder = dataset.images.is_dir(), str(dataset.images)
     report(Tick(task=_TASK, done=0, total=len(names)))
     for at in range(0, len(names), _RUN):
         run = names[at : at + _RUN]
-        stamps = [stamp_of(f"{dataset.images}/{name}") for name in run]
+        stamps = [stamp_of(f"{folder}/{name}") for name in run]
         fresh = [n for n, stamp in zip(run, stamps, strict=True) if stamp is None or known.get(n, (None,))[0] != stamp]
         looks = read_sizes(dataset.images, fresh).tolist() if quick else [(0, 0)] * len(fresh)
         found = dict(zip(fresh, looks, strict=True))
@@ -146,9 +146,10 @@ def copies(
         most_bytes: Where more than this would have to be read, nothing is; None reads what is needed.
         report: Counts the images that are read.
     """
+    folder = str(dataset.images)
     lengths: dict[tuple[int, int, int], list[str]] = {}
     for row, name in enumerate(table.names):
-        if (stamp := stamp_of(f"{dataset.images}/{name}")) is not None:
+        if (stamp := stamp_of(f"{folder}/{name}")) is not None:
             lengths.setdefault((stamp[0], int(table.sizes[row, 0]), int(table.sizes[row, 1])), []).append(name)
     alike = {key: names for key, names in lengths.items() if len(names) > 1 and key[0]}
     if most_bytes is not None and sum(key[0] * len(names) for key, names in alike.items()) > most_bytes:
@@ -235,11 +236,13 @@ _QUALITY_FIX = {
 
 def card_leaks(dataset: Dataset) -> Iterator[Finding]:
     """Cards whose photos the source had put into two splits; RCG keeps them together."""
+    told = [head for head in dataset.heads() if head.split]
+    if not told:
+        return
     splits = dataset.splits()
     said: dict[str, set[str]] = {}
-    for head in dataset.heads():
-        if head.split:
-            said.setdefault(splits.cards[head.file_name], set()).add(head.split)
+    for head in told:
+        said.setdefault(splits.cards[head.file_name], set()).add(str(head.split))
     torn = sorted(card for card, there in said.items() if len(there) > 1)
     if torn:
         what = f"the source has photos of {counted(len(torn), 'card')} in two splits; RCG keeps each card in one"
