@@ -153,7 +153,7 @@ def _opened(path: str | Path) -> Image.Image:
 
 
 _HEIF_BRANDS = frozenset({b"hei", b"hev", b"mif", b"msf"})
-_HEIC_INSTALL = "pip install 'rcg[heic]' (or: pip install pillow-heif), then add the folder again"
+_HEIC_INSTALL = "pip install 'pillow-heif>=1.1,<2', then add the folder again"
 
 
 def _opened_heif(path: str | Path) -> Image.Image:

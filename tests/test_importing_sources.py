@@ -342,7 +342,7 @@ def test_without_the_plug_in_heic_goes_to_the_quarantine_with_the_install_line(c
     done = cards.add(tmp_path / "set")
     assert (done.images, done.dropped) == (1, 2)
     reasons = [row["reason"] for row in read_jsonl(done.quarantine)]
-    assert all("pip install 'rcg[heic]'" in reason for reason in reasons)
+    assert all("pip install 'pillow-heif" in reason for reason in reasons)
 
 
 def test_avif_and_damaged_heic(cards, tmp_path):
