@@ -138,10 +138,10 @@ def test_a_hundred_thousand_images_never_hold_the_page_up(tmp_path):
                 me.button("Next →"), f"images from {number}", expect=f"reading|{number} to {number + 11} of 100,000"
             )
             shown(me, f"{number} to {number + 11} of 100,000")
-        me.page.get_by_label("With").locator("visible=true").select_option("scratch")
+        me.page.get_by_label("With", exact=True).locator("visible=true").select_option("scratch")
         shown(me, "1 to 12 of 100,000")
         me.page.get_by_placeholder("part of the file name").locator("visible=true").fill("0999")
-        shown(me, "of 110")
+        shown(me, "1 to 12 of 120")
         part(me, "Classes")
         shown(me, "100,000")
         me.shot("datasets of 100,000 images")
