@@ -38,17 +38,16 @@ class _Palette:
     ink: str
     faint: str
     bar: str
-    other: str
 
 
 _PALETTES: dict[str, _Palette] = {
-    "light": _Palette(ground="#ffffff", ink="#222222", faint="#d9d9d9", bar="#0072B2", other="#8c8c8c"),
-    "dark": _Palette(ground="#1e1e1e", ink="#e6e6e6", faint="#444444", bar="#56B4E9", other="#8c8c8c"),
+    "light": _Palette(ground="#ffffff", ink="#222222", faint="#d9d9d9", bar="#0072B2"),
+    "dark": _Palette(ground="#1e1e1e", ink="#e6e6e6", faint="#444444", bar="#56B4E9"),
 }
 
 
 def class_bars(counts: Mapping[str, int], *, look: Look = "light", kind: Kind = "png") -> bytes:
-    """How many annotations each class has, as bars from the most to the fewest; past 30 classes the rest is one bar.
+    """How many annotations each class has, as bars from the most to the fewest; past 30 classes the rest is one number.
 
     Args:
         counts: Annotations by class.
@@ -61,12 +60,12 @@ def class_bars(counts: Mapping[str, int], *, look: Look = "light", kind: Kind = 
 
     def draw(axes: Axes, palette: _Palette) -> None:
         names, values = [each for each, _ in rows], [value for _, value in rows]
-        colours = [palette.bar] * len(rows)
-        if rest:
+        told = [f"{value:,}" for value in values]
+        if rest:  # told, not drawn: their sum would make the single classes look like nothing
             names.append(f"{len(rest):,} other classes")
-            values.append(sum(value for _, value in rest))
-            colours.append(palette.other)
-        _bars(axes, palette, names, values, colours, [f"{value:,}" for value in values])
+            values.append(0)
+            told.append(f"{sum(value for _, value in rest):,} together")
+        _bars(axes, palette, names, values, [palette.bar] * len(names), told)
         _whole_numbers(axes.xaxis)
         axes.set_xlabel("annotations", color=palette.ink, fontsize=_TEXT)
 
