@@ -148,7 +148,10 @@ class Journey:
             assert time.monotonic() < end, "the kernel was not connected within a minute"
             time.sleep(0.3)
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-        self.page.locator(".rcg-panel").locator("visible=true").first.wait_for(timeout=60_000)
+        try:
+            self.page.locator(".rcg-panel").locator("visible=true").first.wait_for(timeout=60_000)
+        except Exception:  # noqa: BLE001 - whatever it was, the cells tell more
+            pytest.fail("no panel: " + " ".join(self.page.locator(".jp-OutputArea-output").all_inner_texts())[-2000:])
         self.page.evaluate(WATCH)
 
     def tab(self, name):

@@ -14,7 +14,7 @@ from rcg.runs import new_run
 from rcg.training.config import TrainConfig
 from rcg.workspace import Workspace
 from tests.panel_data import running_job, until
-from widgets import dataset_panel, home_panel, review_panel, training_panel
+from widgets import Workbench, dataset_panel, home_panel, review_panel, training_panel
 from widgets.home_model import DatasetRow, HomeModel, next_steps, open_jobs
 from widgets.job_model import JobModel
 from widgets.jobbar import JobBar
@@ -201,6 +201,20 @@ def test_the_next_step_is_one_that_can_be_taken():
     assert next_steps([data(trainable=False)], []) == ()
     assert next_steps([data()], [row()]) == ("Predict with r, to see its mistakes: open Training.",)
     assert next_steps([data(predictions=("r",))], [row()]) == ("Look at the mistakes of r: open Review.",)
+
+
+def test_a_run_that_failed_last_is_told_with_its_reason():
+    failed = row(name="f", state="failed", numbers={}, error="the disk is full")
+    (step,) = next_steps([data()], [failed])
+    assert step == "Resume f, or start anew: it failed (the disk is full)."
+    assert next_steps([data(predictions=("r",))], [row(), failed])[0].startswith("Look at the mistakes of r")
+
+
+def test_a_panel_behind_a_tab_reads_nothing_large_until_it_comes_to_the_front(filled):
+    bench = Workbench(filled, inline=True)
+    assert bench.review.model.items == ()
+    bench.box.selected_index = 3
+    assert len(bench.review.model.items) == 10
 
 
 def test_a_broken_dataset_is_told_and_the_rest_works(filled, yolo):

@@ -188,6 +188,8 @@ def next_steps(datasets: Sequence[DatasetRow], runs: Sequence[Row]) -> tuple[str
     ready = [row for row in datasets if row.labelled and row.trainable]
     steps += [f"Train on {row.name}: open Training." for row in ready if row.name not in trained]
     steps += [f"Resume {row.name}: it stopped before its end." for row in runs if row.state == "stopped"]
+    if runs and runs[0].state == "failed" and runs[0].dataset:
+        steps.append(f"Resume {runs[0].name}, or start anew: it failed ({runs[0].error or 'see its log'}).")
     unseen = [row for row in runs if row.state == "done" and not row.numbers]
     steps += [f"Evaluate {row.name} on the test cards: open Training." for row in unseen]
     best = next((row for row in runs if row.numbers), None)

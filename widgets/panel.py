@@ -28,14 +28,16 @@ class Panel(ABC):
         controls: The widgets by name.
         box: The widget that is shown.
         active: Whether it looks at the disk by itself; a panel behind a tab need not.
+        behind: Whether it begins behind a tab; it then reads nothing large until it comes to the front.
     """
 
     title = ""
     subtitle = ""
 
-    def __init__(self, model: PanelModel, *, inline: bool = False) -> None:
+    def __init__(self, model: PanelModel, *, inline: bool = False, behind: bool = False) -> None:
         self.model = model
         self.inline = inline
+        self.behind = behind
         self.controls: dict[str, w.Widget] = {}
         self.commands = Worker(inline=inline)
         self.reading = Worker(inline=inline)

@@ -52,7 +52,8 @@ class ReviewPanel(Panel):
         m.observe(self._choose, ["dataset", "predictions", "order", "score"])
         m.observe(self._show, "index")
         self._fill()
-        self.read(m.look, busy="comparing predictions with labels", key="look")
+        if not self.behind:
+            self.read(m.look, busy="comparing predictions with labels", key="look")
         return parts
 
     def _choices(self) -> w.Widget:
@@ -249,6 +250,8 @@ def _label(correction: Correction) -> str:
     return "all labels" if changed is None else changed.label
 
 
-def review_panel(workspace: Workspace | str | Path | None = None, *, inline: bool = False) -> ReviewPanel:
-    """The review panel of a workspace."""
-    return ReviewPanel(ReviewModel(workspace), inline=inline)
+def review_panel(
+    workspace: Workspace | str | Path | None = None, *, inline: bool = False, behind: bool = False
+) -> ReviewPanel:
+    """The review panel of a workspace; `behind` a tab it reads nothing until it comes to the front."""
+    return ReviewPanel(ReviewModel(workspace), inline=inline, behind=behind)

@@ -44,7 +44,7 @@ class Workbench:
         self.home: HomePanel = home_panel(place, inline=inline)
         self.dataset: DatasetPanel = dataset_panel(place, inline=inline)
         self.training: TrainingPanel = training_panel(place, inline=inline)
-        self.review: ReviewPanel = review_panel(place, inline=inline)
+        self.review: ReviewPanel = review_panel(place, inline=inline, behind=True)
         self.panels: tuple[Panel, ...] = (self.home, self.dataset, self.training, self.review)
         self.box = w.Tab([panel.box for panel in self.panels], titles=[panel.title for panel in self.panels])
         if not self.dataset.model.names:
