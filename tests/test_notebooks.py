@@ -101,6 +101,20 @@ def test_the_notebooks_run_one_after_the_other_as_a_batch(place):
     assert not re.search(r"\d\.\d{4}", overview), "no raw floats"
 
 
+def test_classes_are_mapped_and_the_dataset_is_exported_in_a_batch(place):
+    workspace = place / "mapped"
+    changes = "corner_whitening=whitening edge_whitening=whitening stain="
+    done = mill("01_datasets", place / "m.ipynb", workspace=workspace, class_map=changes, export_to="yolo")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (data,) = Workspace(workspace).datasets()
+    assert set(data.labels.names) == {"card", "whitening", "scratch"}
+    told = printed(place / "m.ipynb")
+    assert "edge_whitening: 13 annotations, becomes whitening" in told
+    assert "0 lines or files were left out" in told
+    assert "images added" in told, "the version and what led to it"
+    assert len(list((workspace / "exports" / f"{data.name}-yolo").rglob("*.txt"))) >= 20
+
+
 def test_a_failing_job_fails_the_batch_and_says_why(place):
     done = mill("01_datasets", place / "bad.ipynb", workspace=place / "other", source="/no/such/folder", dataset="x")
     assert done.returncode == 1
