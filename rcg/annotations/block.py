@@ -73,8 +73,8 @@ class Block:
         boxes: (m, 4) x, y, width and height in pixels.
         scores: (m,) 0 to 1, NaN for a label without; None where no label has one.
         rings: Outlines; None where there are only boxes.
-        records: Images, by their place in the block, that hold more than columns can: keypoints, masks, crowds, cards,
-            ids of their own.
+        image_ids: (n,) ids that the images bring along; None where they bring none.
+        records: Images, by their place in the block, that hold more than columns can: keypoints, masks, crowds, cards.
 
     Example:
         >>> record = ImageRecord(file_name="a.jpg", width=8, height=6, annotations=(
@@ -93,6 +93,7 @@ class Block:
     boxes: Floats
     scores: Floats | None = None
     rings: Rings | None = None
+    image_ids: Ints | None = None
     records: Mapping[int, ImageRecord] = field(default_factory=lambda: _NO_RECORDS)
 
     def __post_init__(self) -> None:
@@ -185,6 +186,7 @@ class Block:
             height=height,
             annotations=tuple(self._annotation(row, names) for row in rows),
             labelled=bool(self.labelled[image]),
+            image_id=None if self.image_ids is None else int(self.image_ids[image]),
             split=self.splits[image],
         )
 

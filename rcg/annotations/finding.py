@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from rcg.annotations.place import Pairs, Place
@@ -112,9 +113,14 @@ def name_below(names: Sequence[str], folder: Path, images: Path) -> str:
         folder: The folder that the names are relative to.
         images: The common folder.
     """
-    inside = os.path.relpath(folder, images).replace(os.sep, "/")
+    inside = _inside(folder, images)
     name = existing(folder, names) or names[0]
     return name if inside == "." else f"{inside}/{name}"
+
+
+@lru_cache(maxsize=64)
+def _inside(folder: Path, images: Path) -> str:
+    return os.path.relpath(folder, images).replace(os.sep, "/")
 
 
 def with_named(place: Place, found: Pairs, said: Callable[[Path], str]) -> Pairs:

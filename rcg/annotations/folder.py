@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from rcg.files import explain, part_prefix, remove_stale, umask
 from rcg.types import ImageRecord, LabelSet, Loss
 
 MARK = ".rcg"
+_MAKE = os.O_WRONLY | os.O_CREAT
 
 
 class AtomicFolder:
@@ -86,8 +88,13 @@ class AtomicFolder:
                 Path(self._beside, above).mkdir(parents=True, exist_ok=True)
                 self._made.add(above)
             again = self._again is not None and name not in self._again
-            with open(target, "wb" if again else "xb") as file:  # noqa: PTH123 - twice as fast, once a file
-                file.write(data)
+            handle = os.open(target, _MAKE | (os.O_TRUNC if again else os.O_EXCL), 0o666)  # twice as fast as open
+            try:
+                written = os.write(handle, data) if data else 0
+                if written != len(data):  # the disk took a part of it: the next write would have failed
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(handle)
             if self._again is not None:
                 self._again.add(name)
         except FileExistsError:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from rcg.annotations.stretches import Stretch, stretches
 from rcg.errors import FormatError
 from rcg.files import explain
 
@@ -124,6 +125,14 @@ class JsonFile:
                         return
                     inside = False
         raise self._broken("the JSON ends too early", len(self._data) - 1)
+
+    def stretches(self) -> Iterator[Stretch]:
+        """What `walk` yields, many elements at a time and parsed; see `rcg.annotations.stretches`.
+
+        Raises:
+            Unusual: If the file is not in the usual shape.
+        """
+        return stretches(self._data, self._start, is_list=self.is_list)
 
     def _loose(self, key: str, begin: int, end: int) -> Iterator[tuple[str, int, int]]:
         """What stands between two elements of a list and should not: numbers, strings, rubbish."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from rcg.annotations.block import Block
 from rcg.annotations.split import split_of_path
@@ -27,6 +27,13 @@ ALL_REFUSED = "images of which no label could be read, kept as not labelled"
 CLIPPED = "labels clipped to the image"
 OTHER_KIND = "images whose name claims another kind"
 OTHER_SIZE = "images with another size than the label file says; the image's own counts"
+
+
+class Noted(Protocol):
+    """Takes what is worth telling."""
+
+    def add(self, kind: str, example: str) -> None:
+        """Count one more of a kind, such as "boxes clipped to the image"."""
 
 
 class Notes:

@@ -1,32 +1,33 @@
 """COCO JSON: instances, keypoints and results with scores, one file or one a split.
 
-The lists of a file are walked element by element, so that memory grows with the number of images and by 48 bytes an
-annotation, and one bad element (a NaN, a dangling id) costs only itself.
+The lists of a file are walked in stretches, and plain boxes kept as columns, so that memory grows with the number of
+images and by some 100 bytes an annotation. One bad element (a NaN, a dangling id) costs only itself: the file is then
+walked element by element.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rcg.annotations.finding import FIRST, find_images, name_below, names_of, unseen
 from rcg.annotations.formats.coco_index import Image, Index, id_key
 from rcg.annotations.formats.coco_read import Reader, Row
+from rcg.annotations.formats.coco_runs import Columnwise, seal_rows
 from rcg.annotations.jsonscan import JsonFile
+from rcg.annotations.perimage import changed_at
 from rcg.annotations.place import Place
-from rcg.annotations.source import Bad, BadMeter, Notes, Reading, RecordSource, no_scores
+from rcg.annotations.source import RUN, AnnotationSource, Notes, Read, Reading, Sums, no_scores
 from rcg.annotations.split import split_of_path
-from rcg.errors import DataError, FormatError, RcgError
-from rcg.progress import Report, silent
-from rcg.types import ImageRecord, LabelSet
+from rcg.errors import ConfigError, DataError, FormatError, RcgError
+from rcg.files import stamp_of
+from rcg.types import BadLine, LabelSet
 
 _LISTS = ("images", "annotations")
 _OFFICIAL = ("instances", "person_keypoints")
-
-Result = TypeVar("Result")
 
 
 def recognise(place: Place) -> str | None:
@@ -219,7 +220,7 @@ def _rows(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CocoSource(RecordSource):
+class CocoSource(AnnotationSource):
     """COCO labels that can be read; see `AnnotationSource`."""
 
     reason: str
@@ -235,20 +236,38 @@ class CocoSource(RecordSource):
         """How many images there are."""
         return len(self.rows)
 
-    def records(self, bad: Bad, *, report: Report = silent) -> Iterator[ImageRecord]:
-        """The images with their annotations; see `AnnotationSource.records`."""
-        meter = BadMeter(self.total, report, bad)
+    @property
+    def key(self) -> str:
+        """The label files, by size and time."""
+        return repr([(str(path), stamp_of(path)) for path in (*self.reader.index.paths, *self.reader.index.truths)])
+
+    def before(self) -> Iterable[BadLine]:
+        """What the walk through the files left out."""
+        reader = self.reader
         with ExitStack() as stack:
-            reader = self.reader
-            reader.found = reader.unscored = 0
             reader.files = [stack.enter_context(JsonFile(path)) for path in reader.index.paths]
-            for span, reason in reader.index.bad:
-                meter.bad(reader.bad_line(span, reason))
-            for row in self.rows:
-                record = reader.record(row, meter.bad, self.notes)
-                if record is not None:
-                    yield record
-                meter.step()
-        if reader.unscored and not reader.found:
-            raise no_scores(reader.unscored, reader.index.paths[0])
-        meter.close()
+            yield from [reader.bad_line(span, reason) for span, reason in reader.index.bad]
+
+    def reads(self, *, start: int = 0, jobs: int = 1) -> Iterator[Read]:
+        """What reading the images gives; one file is read by one process, whatever `jobs` says."""
+        if jobs < 1:
+            raise ConfigError(f"jobs={jobs} is no number of processes", fix="give 1 or more")
+        reader = self.reader
+        columns = Columnwise(reader, self.images, self.labels)
+        with ExitStack() as stack:
+            reader.files = [stack.enter_context(JsonFile(path)) for path in reader.index.paths]
+            for at in range(start, len(self.rows), RUN):
+                yield columns.read(self.rows[at : at + RUN])
+
+    def same(self, start: int, count: int, *, stamp: str, since: float) -> bool:
+        """Whether reading a run of images would give what it gave; see `AnnotationSource.same`."""
+        rows = self.rows[start : start + count]
+        if len(rows) != count or seal_rows(rows) != stamp:
+            return False
+        there = (row for row in rows if self.reader.folders[row.image.part] is not None)
+        return all(changed_at(f"{self.images}/{row.name}") < since for row in there)
+
+    def check(self, sums: Sums) -> None:
+        """Refuse predictions without a score."""
+        if sums.unscored and not sums.annotations:
+            raise no_scores(sums.unscored, self.reader.index.paths[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rcg.annotations.block import Ints
 from rcg.annotations.finding import tails
+from rcg.annotations.formats.coco_boxes import BoxColumns
 from rcg.annotations.jsonscan import JsonFile
+from rcg.annotations.stretches import Stretch, Unusual
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ class Index:
     truths: list[Path] = field(default_factory=list)
     bad: list[tuple[Span, str]] = field(default_factory=list)
     without: dict[int, Path] = field(default_factory=dict)
+    columns: BoxColumns = field(default_factory=BoxColumns)
+    _known: dict[tuple[int, int], int] = field(default_factory=dict)
     _numbers: dict[tuple[int, str], int] = field(default_factory=dict)
     _spans: array[int] = field(default_factory=lambda: array("q"))
     _order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -86,26 +92,81 @@ class Index:
         else:
             self.truths.append(path)
         with JsonFile(path) as file:
-            for key, begin, end in file.walk():
-                span = Span(part, begin, end)
-                try:
-                    if annotations and key in ("annotations", ""):
-                        self._add_annotation(span, file.value(begin, end))
-                    elif images and key == "images":
-                        self._add_image(part, file.value(begin, end))
-                    elif images and key == "categories":
-                        self._add_category(part, file.value(begin, end))
-                except (ValueError, TypeError, KeyError, OverflowError) as error:
-                    if annotations:
-                        self.bad.append((span, _why(key or "annotations", error)))
-            if annotations and not file.is_list and "annotations" not in file.lists:
+            before = self._begin()
+            try:
+                found = self._in_stretches(file, part, images=images, annotations=annotations)
+            except Unusual:
+                self._undo(before)
+                found = self._one_by_one(file, part, images=images, annotations=annotations)
+            if annotations and not file.is_list and "annotations" not in found:
                 self.without[part] = path
+
+    def _begin(self) -> tuple[int, ...]:
+        return len(self.images), len(self.categories), len(self.bad), len(self._spans)
+
+    def _undo(self, before: tuple[int, ...]) -> None:
+        """Forget what a walk found that broke off."""
+        for number in list(self.images)[before[0] :]:
+            del self.images[number]
+        del self.categories[before[1] :]
+        del self.bad[before[2] :]
+        del self._spans[before[3] :]
+        self.columns.cut(before[3] // 4)
+
+    def _in_stretches(self, file: JsonFile, part: int, *, images: bool, annotations: bool) -> set[str]:
+        """Take in a file in the usual shape; returns the keys of its lists."""
+        keys: set[str] = set()
+        for stretch in file.stretches():
+            keys.add(stretch.key)
+            if annotations and stretch.key in ("annotations", ""):
+                self._add_stretch(part, stretch)
+            elif images and stretch.key in ("images", "categories"):
+                add = self._add_image if stretch.key == "images" else self._add_category
+                for begin, end, value in zip(stretch.begins, stretch.ends, stretch.values, strict=True):
+                    try:
+                        add(part, value)
+                    except (ValueError, TypeError, KeyError, OverflowError) as error:
+                        if annotations:
+                            self.bad.append((Span(part, begin, end), _why(stretch.key, error)))
+        return keys | file.lists
+
+    def _add_stretch(self, part: int, stretch: Stretch) -> None:
+        """Take in annotations: their spans, and as columns what can be one."""
+        try:
+            numbers = [self._known[part, each["image_id"]] for each in stretch.values]
+        except (KeyError, TypeError):
+            numbers = []
+            for each in stretch.values:
+                try:
+                    numbers.append(self._number(part, each["image_id"]))
+                except (ValueError, TypeError, KeyError) as error:
+                    raise Unusual from error
+        rows = np.array([numbers, [part] * len(numbers), stretch.begins, stretch.ends], np.int64)
+        self._spans.frombytes(rows.T.tobytes())
+        self.columns.add(part, stretch.values)
+
+    def _one_by_one(self, file: JsonFile, part: int, *, images: bool, annotations: bool) -> set[str]:
+        """Take in any file, element by element; returns the keys of its lists."""
+        for key, begin, end in file.walk():
+            span = Span(part, begin, end)
+            try:
+                if annotations and key in ("annotations", ""):
+                    self._add_annotation(span, file.value(begin, end))
+                elif images and key == "images":
+                    self._add_image(part, file.value(begin, end))
+                elif images and key == "categories":
+                    self._add_category(part, file.value(begin, end))
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
+                if annotations:
+                    self.bad.append((span, _why(key or "annotations", error)))
+        return file.lists
 
     def _number(self, part: int, image_id: Any) -> int:
         return self._numbers.setdefault((part, id_key(image_id)), len(self._numbers))
 
     def _add_annotation(self, span: Span, value: dict[str, Any]) -> None:
         self._spans.extend((self._number(span.part, value["image_id"]), span.part, span.begin, span.end))
+        self.columns.skip(1)
 
     def _add_image(self, part: int, value: dict[str, Any]) -> None:
         number = self._number(part, value["id"])
@@ -114,6 +175,8 @@ class Index:
         name = str(value["file_name"])
         if not name.strip("/\\.") or "\0" in name or not tails(name.replace("\\", "/")):
             raise ValueError(f"{name!r} is no file name; correct it")
+        if type(value["id"]) is int:
+            self._known[part, value["id"]] = number
         self.images[number] = Image(
             part,
             value["id"],
@@ -146,6 +209,15 @@ class Index:
         for _, part, begin, end in table[~np.isin(table[:, 0], known)].tolist():
             reason = "its image_id is not in the list of images; add the image, or remove the annotation"
             self.bad.append((Span(part, begin, end), reason))
+
+    def rows(self, numbers: Sequence[int]) -> tuple[Ints, Ints]:
+        """Where the annotations of some images begin and end in `order`, by their numbers."""
+        return np.searchsorted(self._sorted, numbers), np.searchsorted(self._sorted, numbers, side="right")
+
+    @property
+    def order(self) -> Ints:
+        """The annotations sorted by image, as `rows` counts them: their places in the files."""
+        return self._order
 
     def spans(self, number: int) -> list[Span]:
         """Where the annotations of one image stand, in the order of the file."""

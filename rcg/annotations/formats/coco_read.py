@@ -9,20 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rcg.annotations.checks import NoOutline, NoScore, Unusable, box_inside, ring_inside, score_of
+from rcg.annotations.formats.coco_boxes import KNOWN
 from rcg.annotations.formats.coco_index import Image, Index, Span, id_key
 from rcg.annotations.jsonscan import JsonFile
 from rcg.annotations.place import Place, image_size
-from rcg.annotations.source import ALL_REFUSED, CLIPPED, OTHER_KIND, OTHER_SIZE, Bad, Notes
+from rcg.annotations.source import ALL_REFUSED, CLIPPED, OTHER_KIND, OTHER_SIZE, Bad, Noted
 from rcg.errors import DataError
 from rcg.geometry import bounds, polygon_area
 from rcg.images import Size
 from rcg.types import Annotation, BadLine, Box, ImageRecord, Keypoints, Polygon, Rle
-
-_KNOWN = frozenset(
-    {"id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "score", "keypoints", "num_keypoints"}
-    | {"file_name", "label", "category_name"}
-)
-
 
 MOST_ACROSS = 2**31 - 1
 """The widest image that any format can hold, in pixels."""
@@ -71,7 +66,7 @@ class Reader:
         text = file.text(span.begin, span.end)
         return BadLine(file=self.place.shown(file.path), line=file.line(span.begin), reason=reason, text=text)
 
-    def record(self, row: Row, bad: Bad, notes: Notes) -> ImageRecord | None:
+    def record(self, row: Row, bad: Bad, notes: Noted) -> ImageRecord | None:
         """One image, or None where it is in the quarantine."""
         try:
             size = self._size(row, notes)
@@ -107,7 +102,7 @@ class Reader:
     def _spans(self, row: Row) -> list[Span]:
         return [span for number in row.numbers for span in self.index.spans(number)]
 
-    def _size(self, row: Row, notes: Notes) -> Size:
+    def _size(self, row: Row, notes: Noted) -> Size:
         said = Size(row.image.width, row.image.height)
         if self.folders[row.image.part] is None:  # labels without their images: what the file says has to do
             if said.width <= 0 or said.height <= 0:
@@ -124,7 +119,7 @@ class Reader:
             notes.add(OTHER_SIZE, text)
         return size
 
-    def _annotation(self, value: dict[str, Any], part: int, size: Size, notes: Notes) -> Annotation:
+    def _annotation(self, value: dict[str, Any], part: int, size: Size, notes: Noted) -> Annotation:
         score = value.get("score")
         shown = f"annotation {value.get('id', '')} of image {value.get('image_id')}"
         try:
@@ -133,7 +128,7 @@ class Reader:
                 raise Unusable(f"the category id {value['category_id']!r} is none of the file's; add it to categories")
             if score is None and self.need_score:
                 raise NoScore
-            for key in sorted(value.keys() - _KNOWN):
+            for key in sorted(value.keys() - KNOWN):
                 notes.add(f"annotations with {key!r}, which RCG does not carry", shown)
             polygons, clipped, empty = _rings(value.get("segmentation"), size)
             if empty and not value.get("bbox"):

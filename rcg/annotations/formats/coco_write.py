@@ -135,7 +135,7 @@ class CocoWriter(RecordWriter):
 
     def put_block(self, block: Block) -> tuple[Loss, ...]:
         """Write a run of images; columns go out several times faster than records."""
-        if block.records or self._taken:
+        if block.records or block.image_ids is not None or self._taken:
             self._piece_by_piece(block)
             return ()
         if not len(block):

@@ -6,17 +6,21 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
+from rcg.annotations.block import Block
 from rcg.annotations.folder import FolderWriter
 from rcg.annotations.shapes import rectangle, smallest_turned_box
 from rcg.annotations.source import Rendered, losses, unknown_label
 from rcg.annotations.split import SPLITS
 from rcg.errors import ConfigError
 from rcg.geometry import bounds
+from rcg.images import ending_of
 from rcg.types import Annotation, ImageRecord, LabelSet, Loss, Point, Polygon
 
 CARRIES = frozenset({"polygons", "score", "keypoints", "split"})
@@ -61,6 +65,7 @@ class YoloWriter(FolderWriter):
             raise ConfigError("these labels have no keypoints", where=path, fix="write yolo-detect instead")
         points = len(labels.keypoints) if kind in ("any", "pose") else 0
         self._points = points
+        self._kind = kind
         self._images = images
         self._lists: dict[str, list[str]] = {}
         self._kept: Counter[str] = Counter()  # how many of them stand in the work folder
@@ -72,6 +77,22 @@ class YoloWriter(FolderWriter):
         if rendered.split is not None:
             self._lists.setdefault(rendered.split, []).append(rendered.file_name)
         return super().put(rendered)
+
+    def put_block(self, block: Block) -> tuple[Loss, ...]:
+        """Write a run of images; boxes in columns go out several times faster than records."""
+        if block.records or block.rings is not None or self._points or self._kind not in ("any", "detect"):
+            return super().put_block(block)
+        lines, starts = box_lines(block), block.starts.tolist()
+        lost: list[Loss] = []
+        images = zip(block.names, block.labelled.tolist(), block.splits, pairwise(starts), strict=True)
+        for place, (name, labelled, split, (first, last)) in enumerate(images):
+            if not labelled and first == last:  # no label file, and perhaps a split that is lost with it
+                lost += self.add(block.record(place, self.labels.names))
+                continue
+            label = f"labels/{name[: -len(ending_of(name)) or None]}.txt"
+            text = b"".join(lines[first:last])
+            lost += self.put(Rendered(name, name=label, head=text, annotations=last - first, split=split))
+        return tuple(lost)
 
     def mark(self) -> dict[str, Any]:
         """How far it is; the names of the splits go into the work folder, since millions do not fit a mark."""
@@ -127,6 +148,23 @@ class YoloWriter(FolderWriter):
         lines = [f"{split}: {orjson.dumps(str(self.folder.path / f'{split}.txt')).decode()}" for split in there]
         missing = [split for split in SPLITS if split not in self._lists]
         return [*lines, *(f"# no image is in {split}" for split in missing)]
+
+
+def box_lines(block: Block) -> list[bytes]:
+    """The lines of the boxes of a block: class, and middle and extent as fractions of the image, to nine digits."""
+    if not len(block.classes):
+        return []
+    sizes = np.repeat(block.sizes.astype(np.float64), block.counts, axis=0)
+    begin, extent = block.boxes[:, :2], block.boxes[:, 2:]
+    values = np.hstack([(begin + extent / 2) / sizes, extent / sizes])
+    text = (
+        orjson.dumps(np.round(values, 9), option=orjson.OPT_SERIALIZE_NUMPY).replace(b".0,", b",").replace(b".0]", b"]")
+    )
+    rows = text.replace(b",", b" ")[2:-2].split(b"] [")
+    if block.scores is None:
+        return [b"%d %b\n" % row for row in zip(block.classes.tolist(), rows, strict=True)]
+    scores = [b"" if np.isnan(score) else b" %.9g" % score for score in block.scores.tolist()]
+    return [b"%d %b%b\n" % row for row in zip(block.classes.tolist(), rows, scores, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
