@@ -372,6 +372,23 @@ def test_a_check_ends_early_when_another_dataset_is_chosen(filled, yolo):
     assert model.checking == ""
 
 
+def test_what_was_said_of_unchanged_labels_stands_while_it_is_checked_again(filled):
+    model = DatasetModel(filled)
+    model.look()
+    said, waiting = model.about.readiness, []
+    model.later = waiting.append
+    model.look()
+    assert model.about.readiness is said is not None
+    assert model.figures
+    data = Workspace(filled).dataset("attic")
+    data.correct(data.records()[0].file_name, before=None, after=None, source="a test")
+    model.look()
+    assert model.about.readiness is None
+    assert not model.figures
+    waiting[-1]()
+    assert model.about.readiness is not None
+
+
 def test_images_are_looked_at_and_flagged(filled):
     data = Workspace(filled).dataset("attic")
     first, second = (data.images / record.file_name for record in data.records()[:2])

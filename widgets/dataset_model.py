@@ -302,7 +302,12 @@ class DatasetModel(PanelModel):
         with self._looking:
             if name != self.dataset:
                 return  # a newer look is under way
-            self.about, self.figures = found, {}
+            before = self.about
+            if found is not None and before is not None and found.table is before.table:
+                found = replace(found, readiness=before.readiness)  # nothing was labelled since: it stands meanwhile
+            else:
+                self.figures = {}
+            self.about = found
         self.open_tab()
         if found is not None and found.table.names:
             self.later(self.check)
