@@ -39,11 +39,6 @@ class _Held:
         """Annotations that a Mask R-CNN could not learn from."""
         return self.count["annotations"] - self.count["outlined"]
 
-    @property
-    def masks(self) -> bool:
-        """Whether a Mask R-CNN can be trained."""
-        return self.count["annotations"] > 0 and not self.without_outline
-
 
 def export_detectron2(dataset: Dataset, path: Path, copy: bool, report: Report) -> Exported:
     """Write the folder; arguments as `rcg.exporting.export`."""
@@ -63,10 +58,10 @@ def export_detectron2(dataset: Dataset, path: Path, copy: bool, report: Report) 
                     name = names.of(record.file_name)
                     out.image(f"images/{name}", dataset.images / record.file_name)
                     files[record.split or "train"].add(_renamed(record, name))
-        configs = {FASTER: settings(labels, held.images, masks=False, name=dataset.name)}
-        if held.masks:
-            bitmask = bool(held.count["masks"])
-            configs[MASK] = settings(labels, held.images, masks=True, name=dataset.name, bitmask=bitmask)
+        configs = {
+            FASTER: settings(labels, held.images, masks=False, name=dataset.name),
+            MASK: settings(labels, held.images, masks=True, name=dataset.name, bitmask=bool(held.count["masks"])),
+        }
         for name, values in configs.items():
             out.write(f"configs/{name}.yaml", yaml_text(values))
         out.write("train.py", SCRIPT)
@@ -168,13 +163,9 @@ def yaml_text(values: Mapping[str, object]) -> str:
 def _notes(held: _Held) -> Iterator[str]:
     if unlabelled := held.count["unlabelled"]:
         yield f"{counted(unlabelled, 'image')} without labels left out: they are unlabelled, not empty"
-    if not held.masks:
-        have, missing = held.count["annotations"], held.without_outline
-        yield (
-            f"no settings for Mask R-CNN: {missing:,} of {have:,} annotations have no outline"
-            if have
-            else ("no settings for Mask R-CNN: nothing is annotated")
-        )
+    if held.without_outline:
+        share = f"{held.without_outline:,} of {held.count['annotations']:,} annotations have none"
+        yield f"Mask R-CNN learns from outlines, and {share}: train.py says so and stops; Faster R-CNN trains"
     if not held.images["test"]:
         yield "no labelled image is in the test split"
 

@@ -9,7 +9,9 @@ SCRIPT = '''\
                     [--num-gpus 2] [NAME VALUE ...]
 """
 
+import json
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -41,6 +43,8 @@ def read_settings(args):
         cfg.DATASETS.TEST = (f"{name}_{args.split}",)
     if not torch.cuda.is_available():
         cfg.MODEL.DEVICE = "cpu"
+    if cfg.MODEL.MASK_ON:
+        check_outlines()
     if not (args.resume or args.eval_only):
         check_weights(cfg)
     cfg.freeze()
@@ -48,6 +52,18 @@ def read_settings(args):
     for file in sorted((HERE / "annotations").glob("*.json")):
         register_coco_instances(f"{name}_{file.stem}", {}, str(file), str(HERE / "images"))
     return cfg
+
+
+def check_outlines():
+    """Stop where a Mask R-CNN has nothing to learn its masks from."""
+    for file in sorted((HERE / "annotations").glob("*.json")):
+        labels = json.loads(file.read_text())["annotations"]
+        missing = sum(not each["segmentation"] for each in labels)
+        if missing:
+            sys.exit(
+                f"{missing} of {len(labels)} annotations in {file.name} have no outline, and Mask R-CNN learns from "
+                "outlines. Label them as polygons and export again, or train with configs/faster_rcnn_R_50_FPN.yaml."
+            )
 
 
 def check_weights(cfg):

@@ -2,6 +2,8 @@
 
 import ast
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -160,9 +162,8 @@ def test_the_script_compiles_and_sets_what_detectron2_has(cards):
         assert words in readme
 
 
-def test_the_script_runs_with_the_names_that_detectron2_has(cards, tmp_path):
-    """A stand-in with Detectron2's names takes the settings, and records what the script does without a network."""
-    folder = export(cards, to="detectron2").path
+def run_script(folder, tmp_path, config):
+    """The exported script, with a stand-in that has Detectron2's names, takes the settings, and has no network."""
     stand_in = {
         "detectron2/__init__.py": "",
         "detectron2/checkpoint.py": "class DetectionCheckpointer: pass",
@@ -179,12 +180,13 @@ def test_the_script_runs_with_the_names_that_detectron2_has(cards, tmp_path):
     for name, text in stand_in.items():
         (tmp_path / "lib" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "lib" / name).write_text(text)
-    import subprocess
-    import sys
-
-    command = [sys.executable, "train.py", "--config-file", f"configs/{FASTER}.yaml", "SOLVER.MAX_ITER", "5"]
+    command = [sys.executable, "train.py", "--config-file", f"configs/{config}.yaml", "SOLVER.MAX_ITER", "5"]
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "lib")}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_script_runs_with_the_names_that_detectron2_has(cards, tmp_path):
+    done = run_script(export(cards, to="detectron2").path, tmp_path, FASTER)
     assert done.returncode == 0, done.stderr
     for words in ("cannot be had: no network", "begins at random weights", "registered cards_train",
                   "registered cards_val", "trained with '' GN 0 5"):  # fmt: skip
@@ -232,10 +234,10 @@ def launch(main, gpus, num_machines, machine_rank, dist_url, args): main(*args)
 
 
 @pytest.mark.parametrize(
-    ("special", "masks", "word"),
+    ("special", "form", "missing"),
     [
-        ([], None, "have no outline"),
-        ([(label("card", polygons=(RING,)),)] * 21, None, "2 of 23 annotations have no outline"),
+        ([], "polygon", "44 of 44"),
+        ([(label("card", polygons=(RING,)),)] * 21, "polygon", "2 of 23"),
         ([(label("card", polygons=(RING,)),)] * 22, "polygon", ""),
         (
             [(label("card", rle=Rle(40, 60, (100, 20, 2280))),), *[(label("card", polygons=(RING,)),)] * 21],
@@ -245,15 +247,16 @@ def launch(main, gpus, num_machines, machine_rank, dist_url, args): main(*args)
     ],
     ids=["boxes", "mixed", "outlines", "masks"],
 )
-def test_mask_rcnn_is_offered_only_where_all_have_outlines(ws, special, masks, word):
+def test_mask_rcnn_says_where_outlines_are_missing(ws, special, form, missing, tmp_path):
     made = fill(ws.create("cards", type="custom"), records(special))
     done = export(made, to="detectron2")
-    assert (done.path / "configs" / f"{MASK}.yaml").exists() is (masks is not None)
-    if masks:
-        assert settings_of(done.path, MASK)["INPUT.MASK_FORMAT"] == masks
-    else:
-        assert word in " ".join(done.notes)
-        assert word in (done.path / "README.md").read_text()
+    assert settings_of(done.path, MASK)["INPUT.MASK_FORMAT"] == form
+    said = f"Mask R-CNN learns from outlines, and {missing} annotations have none"
+    for text in (" ".join(done.notes), (done.path / "README.md").read_text()):
+        assert (said in text) is bool(missing)
+    ran = run_script(done.path, tmp_path, MASK)
+    assert ("have no outline" in ran.stderr) is bool(missing)
+    assert (ran.returncode == 1) is bool(missing)
 
 
 def test_crowds_are_kept_for_detectron2(ws):
