@@ -71,7 +71,8 @@ def test_svg_is_the_same_twice():
 
 def test_pyplot_is_never_loaded():
     code = (
-        "import sys; from rcg.figures import class_bars as draw; draw({'a': 1}); print('matplotlib.pyplot' in sys.modules)"
+        "import sys; from rcg.figures import class_bars as draw; draw({'a': 1}); "
+        "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
