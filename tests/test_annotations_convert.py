@@ -109,7 +109,7 @@ def test_a_stop_leaves_what_stood_there(tmp_path, to, stop):
 
 
 def test_ctrl_c_with_workers_ends_at_once_and_leaves_nothing(tmp_path):
-    yolo(tmp_path / "set", {f"{number}.jpg": BOX for number in range(600)})
+    yolo(tmp_path / "set", {f"{number}.jpg": BOX for number in range(1600)})
     code = (
         "import sys, time\nfrom rcg.annotations import convert\n"
         "def slow(tick):\n    print('tick', flush=True)\n    time.sleep(0.2 if tick.total else 0)\n"
@@ -120,7 +120,7 @@ def test_ctrl_c_with_workers_ends_at_once_and_leaves_nothing(tmp_path):
         [sys.executable, "-c", code, str(tmp_path / "set"), str(out)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    for _ in range(5):  # the workers have begun, and wait for more
+    for _ in range(3):  # the workers have begun, and wait for more
         child.stdout.readline()
     os.killpg(child.pid, signal.SIGINT)  # a terminal sends it to the workers too
     _, errors = child.communicate(timeout=30)
