@@ -172,3 +172,14 @@ def test_a_big_table_is_read_line_by_line(tmp_path):
     done = convert(tmp_path / "big.csv", tmp_path / "out.json")
     assert (done.images, done.annotations) == (50, 20_000)
     assert len(read(tmp_path / "out.json")["annotations"]) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("cells", "corners"), [("0,0,1,1", (0, 0, 1, 1)), ("0.0,0,1,1.0", (0, 0, 200, 100)), ("0,0,1,.5", (0, 0, 200, 50))]
+)
+def test_whole_numbers_beside_the_size_are_pixels_however_small(tmp_path, cells, corners):
+    image(tmp_path / "a.jpg")
+    csv(tmp_path / "labels.csv", [f"a.jpg,200,100,card,{cells}"])
+    _, (record,), bad = records(tmp_path)
+    assert not bad
+    assert record.annotations[0].box.corners == pytest.approx(corners)

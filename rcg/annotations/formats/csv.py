@@ -121,7 +121,7 @@ class _Index:
 
     Attributes:
         headers: What the columns of each file mean.
-        fractions: For each file, whether no coordinate is above 1.
+        fractions: For each file, whether its coordinates are fractions: none is above 1, and not all are whole.
         mentions: For each file, the images by name.
         used: The classes.
         bad: Rows that name no image, and why.
@@ -137,7 +137,7 @@ class _Index:
         """Take in one file."""
         header = None
         mentions: dict[str, Mention] = {}
-        top = 0.0
+        top, whole = 0.0, True
         for begin, end in rows_of(file):
             if header is None:
                 header = header_of(_text(file, begin, end))
@@ -155,10 +155,12 @@ class _Index:
             mentions[name].spans.extend((begin, end))
             self.used |= _labels(cells, header)
             top = max(top, _highest(cells, header))
+            whole = whole and top <= 1 and all(cell.isdigit() for cell in _box_cells(cells, header))
         if header is None:
             raise FormatError("the first row is no header that is known", where=file.path, fix=_HEADER)
         self.headers.append(header)
-        self.fractions.append(header.kind == "detections" or 0 < top <= 1)
+        pixels = header.size is not None and whole  # 0,0,1,1 beside the image's size: the first pixel
+        self.fractions.append(header.kind == "detections" or (0 < top <= 1 and not pixels))
         self.mentions.append(mentions)
 
 
@@ -212,6 +214,10 @@ def _labels(cells: list[str], header: Header) -> set[str]:
         return {NAMELESS}
     text = cells[header.label] if len(cells) > header.label else ""
     return {each.strip() for each in (text.split(",") if header.kind == "detections" else [text])} - {""}
+
+
+def _box_cells(cells: list[str], header: Header) -> list[str]:
+    return [cells[place] for place in header.box if place < len(cells) and cells[place]]
 
 
 def _highest(cells: list[str], header: Header) -> float:
