@@ -348,13 +348,19 @@ def walk(top: str | Path, *, skip: Callable[[str], bool]) -> Iterator[tuple[str,
 
 def _entries(folder: str) -> tuple[list[str], list[str]]:
     """The names of the files in a folder, and of the folders."""
+    files: list[str] = []
+    folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
-            found = [(entry.name, _is_folder(entry)) for entry in entries]
+            for entry in entries:
+                try:
+                    (folders if entry.is_dir() else files).append(entry.name)
+                except OSError:  # a link that leads to itself
+                    files.append(entry.name)
     except OSError as error:
         _refuse(error)
         return [], []
-    return [name for name, is_folder in found if not is_folder], [name for name, is_folder in found if is_folder]
+    return files, folders
 
 
 def make_folder(path: str | Path) -> None:

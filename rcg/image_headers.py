@@ -62,8 +62,9 @@ def read_sizes(folder: str | Path, names: Sequence[str]) -> NDArray[np.int32]:
         inside = os.open(folder, os.O_RDONLY)  # names relative to it are found faster than whole paths
     except OSError as error:
         raise explain(error, folder) from error
+    seen = _Beginnings()
     try:
-        found = [_look(inside, name) for name in names]
+        found = [_look(inside, name, seen) for name in names]
     finally:
         os.close(inside)
     sizes = np.array(found, np.int32).reshape(-1, 2)
@@ -74,7 +75,7 @@ def read_sizes(folder: str | Path, names: Sequence[str]) -> NDArray[np.int32]:
 _UNKNOWN = (0, 0)
 
 
-def _look(inside: int, name: str) -> tuple[int, int]:
+def _look(inside: int, name: str, seen: _Beginnings) -> tuple[int, int]:
     """Size of an image whose content is what its name says, if a short look tells."""
     try:
         handle = os.open(name, os.O_RDONLY, dir_fd=inside)
@@ -87,7 +88,11 @@ def _look(inside: int, name: str) -> tuple[int, int]:
         kind = _KIND_OF.get(head[:2])
         if kind is None or not name.lower().endswith(kind) or not (name.isascii() or _is_text(name)):
             return _UNKNOWN
-        return quick_size(handle, head, os.lseek(handle, 0, os.SEEK_END)) or _UNKNOWN
+        end = os.lseek(handle, 0, os.SEEK_END)
+        if kind is _JPEG:
+            size = seen.size_of(handle, head)
+            return size if size is not None and _ends_with(handle, head, end, _EOI) else _UNKNOWN
+        return quick_size(handle, head, end) or _UNKNOWN
     except OSError:
         return _UNKNOWN
     finally:
@@ -110,17 +115,17 @@ def no_reading_ahead(handle: int) -> None:
 
 
 _ADVICE: int | None = getattr(os, "POSIX_FADV_RANDOM", None)  # not on macOS
-_KIND_OF = {
-    b"\xff\xd8": (".jpg", ".jpeg"), b"\x89P": (".png",), b"RI": (".webp",), b"BM": (".bmp",),
-}  # fmt: skip
+_JPEG = (".jpg", ".jpeg")
+_KIND_OF = {b"\xff\xd8": _JPEG, b"\x89P": (".png",), b"RI": (".webp",), b"BM": (".bmp",)}
+_EOI = b"\xff\xd9"
 
 
 def quick_size(handle: int, head: bytes, end: int) -> Size | None:
     """The size of a whole JPEG, PNG, WebP or BMP; None where Pillow has to look."""
     kind = head[:2]
     if kind == b"\xff\xd8":
-        size = _jpeg_size(handle, head)
-        return size if size is not None and _ends_with(handle, head, end, b"\xff\xd9") else None
+        size, _ = _jpeg_size(handle, head)
+        return size if size is not None and _ends_with(handle, head, end, _EOI) else None
     if kind == b"\x89P":
         if head[:16] != b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" or not _plain_png(handle, head):
             return None
@@ -140,8 +145,28 @@ def _ends_with(handle: int, head: bytes, end: int, wanted: bytes) -> bool:
     return last[-1:] == b"\0" and os.pread(handle, _TAIL, max(0, end - _TAIL)).rstrip(b"\0").endswith(wanted)
 
 
-def _jpeg_size(handle: int, head: bytes) -> Size | None:
-    """The frame size of a JPEG; the markers are followed, since up to 200 KiB of EXIF and ICC may stand before it."""
+class _Beginnings:
+    """Sizes of JPEGs by all that stands before them: what one tool writes begins alike, so most need no second look."""
+
+    __slots__ = ("_length", "_sizes")
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._sizes: dict[bytes, Size] = {}
+
+    def size_of(self, handle: int, head: bytes) -> Size | None:
+        """The frame size of a JPEG, by its first page."""
+        size = self._sizes.get(head[: self._length])
+        if size is None:
+            size, length = _jpeg_size(handle, head)
+            if size is not None and length <= _NEAR:
+                self._length = length
+                self._sizes[head[:length]] = size
+        return size
+
+
+def _jpeg_size(handle: int, head: bytes) -> tuple[Size | None, int]:
+    """The frame size of a JPEG and where it ends; up to 200 KiB of EXIF and ICC may stand before it."""
     start, place, orientation = 0, 2, 1
     for _ in range(1000):
         at = place - start
@@ -149,11 +174,12 @@ def _jpeg_size(handle: int, head: bytes) -> Size | None:
             left = PAGE - place % PAGE  # up to the end of the page, if that is not too near
             start, at, head = place, 0, os.pread(handle, left if left >= _NEAR else left + PAGE, place)
             if len(head) < 9:
-                return None
+                return None, 0
         marker, length = _SEGMENT.unpack_from(head, at)
         if marker in _FRAMES:
             down, across = _SEGMENT.unpack_from(head, at + 5)
-            return _size_above_zero(*((down, across) if orientation in SWAPPED else (across, down)))
+            size = (down, across) if orientation in SWAPPED else (across, down)
+            return _size_above_zero(*size), place + 9
         if marker == 0xFFFF:  # fill byte
             place += 1
             continue
@@ -162,12 +188,12 @@ def _jpeg_size(handle: int, head: bytes) -> Size | None:
             if found is None and at + 2 + length > len(head):
                 found = _exif_orientation(os.pread(handle, length - 8, place + 10))
             if found is None:
-                return None
+                return None, 0
             orientation = found
         if marker < 0xFF00 or length < 2 or marker in (0xFFD9, 0xFFDA):
-            return None
+            return None, 0
         place += 2 + length
-    return None
+    return None, 0
 
 
 def _plain_png(handle: int, head: bytes) -> bool:

@@ -553,3 +553,12 @@ def test_another_number_of_classes_than_names_is_told(tmp_path):
     text(tmp_path / "set/data.yaml", "nc: 3\nnames: [card, scratch]\n")
     opened, _, _ = records(tmp_path / "set")
     assert opened.notes.lines() == ("data.yaml says nc: 3 but has 2 names; the names count",)
+
+
+def test_many_endings_in_one_folder(tmp_path):
+    yolo(tmp_path, {"a.jpg": "0 0.5 0.5 0.2 0.4", "b.jpg": ""})
+    for number in range(20):
+        text(tmp_path / f"images/scan.{number:04d}", "no image")
+        text(tmp_path / f"images/.hidden.{number:04d}", "no image")
+    _, found, bad = records(tmp_path)
+    assert ([each.file_name for each in found], bad) == (["a.jpg", "b.jpg"], [])

@@ -43,6 +43,23 @@ def test_orientation_turns_size_and_pixels_alike(tmp_path, kind, orientation):
     assert read_image(path).shape == (expected.height, expected.width, 3)
 
 
+def test_many_pictures_that_begin_alike_keep_their_own_sizes(tmp_path):
+    expected = {}
+    for number in range(40):
+        exif = Image.Exif()
+        if number % 3:
+            exif[0x0112] = number % 8 + 1
+        size = (60 + number % 4, 40) if number % 5 else (60, 40 + number % 7)
+        path = saved(tmp_path, f"{number:02d}.jpg", *size, exif=exif, quality=50 + number % 2)
+        with Image.open(path) as opened:
+            turned = opened.getexif().get(0x0112, 1) >= 5
+        expected[path.name] = size[::-1] if turned else size
+    cut = tmp_path / "40.jpg"  # begins as the first, and breaks off
+    cut.write_bytes((tmp_path / "00.jpg").read_bytes()[:-2])
+    found = images.read_sizes(tmp_path, [*expected, cut.name])
+    assert list(map(tuple, found.tolist())) == [*expected.values(), (0, 0)]
+
+
 def test_a_jpeg_with_long_metadata_before_its_size_takes_no_detour(tmp_path, monkeypatch):
     path = saved(tmp_path, "a.jpg", icc_profile=os.urandom(200_000))
     monkeypatch.setattr(images, "_size_by_decoding", lambda path: pytest.fail("decoded"))

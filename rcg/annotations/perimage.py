@@ -339,6 +339,8 @@ def _content(inside: int, name: str) -> bytes | None:
 
 
 _MOST = 1 << 16  # more than nearly all label files have
+_RUN_BYTES = 1 << 20
+_SOME = 8
 
 
 def changed_at(path: str) -> float:
@@ -348,6 +350,14 @@ def changed_at(path: str) -> float:
     except (OSError, ValueError):
         return math.inf
     return max(found.st_mtime, found.st_ctime)
+
+
+def size_of(path: str) -> int:
+    """The bytes of a file; 0 where it is not there."""
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - as above
+    except (OSError, ValueError):
+        return 0
 
 
 def seal(items: Sequence[Item]) -> str:
@@ -362,9 +372,10 @@ class _Run(Generic[Content, Entry]):
 
     read: PerImageReader[Content, Entry]
     names: tuple[str, ...]
+    items: Sequence[Item]
 
-    def __call__(self, items: Sequence[Item]) -> Read:
-        began = time.time()
+    def __call__(self, run: range) -> Read:
+        began, items = time.time(), self.items[run.start : run.stop]
         return replace(self.read.block(items, self.names), stamp=seal(items), began=began)
 
 
@@ -420,9 +431,19 @@ class PerImageSource(AnnotationSource, Generic[Content, Entry]):
 
     def reads(self, *, start: int = 0, jobs: int = 1) -> Iterator[Read]:
         """What reading the images gives, run by run; see `AnnotationSource.reads`."""
-        runs = (self.items[at : at + RUN] for at in range(start, len(self.items), RUN))
-        jobs = min(jobs, 1) if len(self.items) - start <= RUN else jobs  # one run is one worker's
-        return ordered_map(_Run(self.read, self.labels.names), runs, jobs=jobs)
+        count = len(self.items)
+        length = min(RUN, max(1, _RUN_BYTES // self._label_bytes()))
+        runs = (range(at, min(at + length, count)) for at in range(start, count, length))
+        jobs = min(jobs, 1) if count - start <= length else jobs  # one run is one worker's
+        return ordered_map(_Run(self.read, self.labels.names, self.items), runs, jobs=jobs)
+
+    def _label_bytes(self) -> int:
+        """About how long a label file is, by some of them; a run of outlines should not fill the memory."""
+        some = self.items[:: max(1, len(self.items) // _SOME)]
+        sizes = [
+            size for each in some if each.label is not None and (size := size_of(f"{self.read.root}/{each.label}"))
+        ]
+        return max(1, sum(sizes) // max(1, len(sizes)))
 
     def same(self, start: int, count: int, *, stamp: str, since: float) -> bool:
         """Whether reading a run of images would give what it gave; see `AnnotationSource.same`."""

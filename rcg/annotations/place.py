@@ -6,11 +6,12 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 from rcg.annotations.checks import Unusable
@@ -22,6 +23,7 @@ IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
 _MOST_JSON = 2000  # a folder may hold one LabelMe file an image; a file for all of them is among the first
 _FIRST_JSON = 50
 _HEAD = 4096
+_FEW_ENDINGS = 8
 LABEL_FOLDERS = frozenset({"labels", "label", "annotations", "xml", "txt"})
 
 
@@ -58,6 +60,7 @@ class Place:
         self.ignore = None if ignore is None else Path(ignore).absolute()
         self._images = None if images is None else Path(images)
         self._labels_named = labels is not None
+        self._pairs: tuple[tuple[str, ...], Pairs] | None = None
 
     @property
     def images_named(self) -> bool:
@@ -132,19 +135,11 @@ class Place:
         for prefix, names in walk(self.root, skip=lambda path: path == ignored or _hidden(path)):
             pictured = inside is not None and prefix.startswith(inside) and not is_ignored(prefix)
             beginning = prefix[len(inside or "") :]
-            known: dict[str, str] = {}  # the ending by how a name ends: names are many, endings few
-            for name in names:
-                end = name[name.rfind(".") :]
-                if name[0] == ".":
-                    continue
-                ending = known.get(end)
-                if ending is None:
-                    ending = known[end] = ending_of(name) if "." in name else ""
-                if ending in EXTENSIONS:
-                    if pictured:
-                        images.append(beginning + name)
-                elif prefix + name != ignored:
-                    others.setdefault(ending, []).append(prefix + name)
+            for ending, own in _by_ending(names):
+                if ending not in EXTENSIONS:
+                    others.setdefault(ending, []).extend([path for each in own if (path := prefix + each) != ignored])
+                elif pictured:
+                    images += [beginning + each for each in own]
         return tuple(sorted(images)), {ending: tuple(sorted(names)) for ending, names in others.items()}
 
     def named(self, ending: str, names: Iterable[str]) -> list[str]:
@@ -197,8 +192,12 @@ class Place:
 
     def pairs(self, labels: Iterable[str]) -> Pairs:
         """The images of these label files, which are relative to `root`."""
-        inside = os.path.relpath(self.images, self.root).replace(os.sep, "/")
-        return pair(self.image_names, labels, inside="" if inside.startswith(".") else f"{inside}/")
+        labels = tuple(labels)
+        if self._pairs is None or self._pairs[0] != labels:  # recognising a format asks as reading it does
+            inside = os.path.relpath(self.images, self.root).replace(os.sep, "/")
+            found = pair(self.image_names, labels, inside="" if inside.startswith(".") else f"{inside}/")
+            self._pairs = labels, found
+        return self._pairs[1]
 
     def opposite(self) -> Place | None:
         """Where the source is a folder of images, the folder of labels that belongs to it; None if there is none."""
@@ -221,6 +220,21 @@ class Place:
         """What stands before a name in `folder` to make it a path as `shown`."""
         shown = self.shown(folder)
         return "" if shown == "." else f"{shown}/"
+
+
+def _by_ending(names: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The files of a folder by their ending in lower case, the hidden ones left out; names are many, endings few."""
+    ends = {name[name.rfind(".") :] if "." in name else "" for name in names}
+    if len(ends) > _FEW_ENDINGS:  # names such as scan.0001
+        groups: dict[str, list[str]] = {}
+        for name in names:
+            groups.setdefault(ending_of(name), []).append(name)
+    elif len(ends) == 1:
+        groups = {end: list(names) for end in ends}
+    else:
+        groups = {end: [each for each in names if (each.endswith(end) if end else "." not in each)] for end in ends}
+    for end, own in groups.items():
+        yield end.lower(), [each for each in own if each[0] != "."]
 
 
 def _conventional(root: Path) -> Path | None:
@@ -359,33 +373,32 @@ def _pair_by_path(images: tuple[str, ...], uses: dict[str, int], inside: str) ->
     """
     beginnings = _beginnings(uses, inside)
     label_of: dict[str, str] = {}
-    shared: dict[str, tuple[str, ...]] = {}
     doubled: dict[str, str] = {}
     odd = {pairing_key(label.removeprefix(inside), LABEL_FOLDERS): label for label in uses if not label.isascii()}
-    here, places = None, _NOWHERE
-    for image in images:
-        cut = image.rfind("/") + 1
-        if image[:cut] != here:
-            here = image[:cut]
-            places = beginnings.get(pairing_key(f"{here}x.y", IMAGE_FOLDERS)[:-1], _NOWHERE)
-        stem = image[cut : image.rindex(".")]
-        found = ""
+    for folder, run in groupby(images, _folder_of):
+        cut, here = len(folder), list(run)
+        places = beginnings.get(pairing_key(f"{folder}x.y", IMAGE_FOLDERS)[:-1], _NOWHERE)
+        found: dict[str, str] = {}
         for begin, end in places:
-            label = begin + stem + end
-            if label in uses:
-                if found:
-                    doubled[label] = found
-                else:
-                    found = label
-        if not found and odd and not image.isascii():
-            found = odd.get(pairing_key(image, IMAGE_FOLDERS), "")
-        if found:
-            label_of[image] = found
-            used = uses[found] = uses[found] + 1
-            if used > 1:
-                shared[found] = (*shared.get(found, ()), image)
-    first = {label: image for image, label in label_of.items() if label in shared and image not in shared[label]}
-    return label_of, {label: (first[label], *others) for label, others in shared.items()}, doubled
+            more = {each: label for each in here if (label := begin + each[cut : each.rindex(".")] + end) in uses}
+            doubled |= {more[each]: found[each] for each in found.keys() & more.keys()}
+            found = more | found
+        if odd:
+            named = {each: odd.get(pairing_key(each, IMAGE_FOLDERS)) for each in here if not each.isascii()}
+            found = {each: label for each, label in named.items() if label} | found
+        label_of |= found
+    uses |= Counter(label_of.values())
+    shared: dict[str, tuple[str, ...]] = {}
+    if len(label_of) > len(set(label_of.values())):
+        for image, label in sorted(label_of.items()):
+            if uses[label] > 1:
+                shared[label] = (*shared.get(label, ()), image)
+    return label_of, shared, doubled
+
+
+def _folder_of(name: str) -> str:
+    """The folder of a file, with a slash at its end; empty where it is in none."""
+    return name[: name.rfind("/") + 1]
 
 
 def _beginnings(labels: Iterable[str], inside: str) -> dict[str, list[tuple[str, str]]]:

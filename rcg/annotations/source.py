@@ -190,10 +190,10 @@ class AnnotationSource(ABC):
 
     @abstractmethod
     def reads(self, *, start: int = 0, jobs: int = 1) -> Iterator[Read]:
-        """What reading the images gives, in runs of `RUN` images, sorted by file name; nothing is reported or noted.
+        """What reading the images gives, in runs of up to `RUN` images by file name; nothing is reported or noted.
 
         Args:
-            start: How many images to pass over, a multiple of `RUN`.
+            start: How many images to pass over, where a run ended.
             jobs: Worker processes, for formats with a label file an image; the result is the same.
         """
 

@@ -1,7 +1,7 @@
 """Many YOLO label files at a time, as columns of numbers.
 
-The lines of plain numbers are rewritten to one JSON array, which orjson reads several times faster than Python's
-float; whatever is not plain is left to the exact reader, which knows line numbers and reasons.
+Plain numbers are read all at once, those with other blanks between them as a JSON array, several times faster than by
+Python's float; whatever is not plain is left to the exact reader, which knows line numbers and reasons.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rcg.annotations.block import Floats, Ints, spans
 from rcg.annotations.columns import Columns, Marks, Outlines, boxes_inside, rings_inside
+from rcg.annotations.decimals import read_decimals
 
 _PLAIN = b"0123456789.eE+- \n"
 _BOM = b"\xef\xbb\xbf"
@@ -65,20 +66,10 @@ def read_lines(files: Sequence[bytes]) -> Lines:
 
 def _at_once(text: bytes, lines: int) -> tuple[Ints, Floats] | None:
     """How many numbers each line has, and all numbers, where one blank stands between them; None for anything else."""
-    marks = np.frombuffer(text, np.uint8)
-    marks = marks[marks <= _BLANK]
-    ends = np.append(np.flatnonzero(marks == _NEWLINE), len(marks))
-    if not lines or len(ends) != lines or text.translate(None, _PLAIN):
+    if not lines or text.translate(None, _PLAIN):
         return None
-    try:
-        numbers = np.array(orjson.loads(b"[%b]" % text.translate(_COMMAS)), np.float64)
-    except (orjson.JSONDecodeError, OverflowError):  # two blanks, or a number as JSON does not have it
-        return None
-    return np.diff(ends, prepend=-1), numbers
-
-
-_BLANK, _NEWLINE = b" \n"
-_COMMAS = bytes.maketrans(b" \n", b",,")
+    found = read_decimals(text)
+    return None if found is None or len(found[1]) != lines else (found[1], found[0])
 
 
 def _rows(text: bytes) -> list[list[float]] | None:
