@@ -80,6 +80,9 @@ def convert(
     classes: Annotated[Path | None, typer.Option(help="A file with class names, one a line.")] = None,
     stage: Annotated[str, typer.Option(help="ground-truth or predictions.")] = "ground-truth",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse instead of dropping anything.")] = False,
+    zero_area: Annotated[
+        str, typer.Option(help="Boxes without width or height: quarantine, or widen to a pixel.")
+    ] = "quarantine",
     jobs: Annotated[int, typer.Option(help="Worker processes.")] = 1,
     first_id: Annotated[int | None, typer.Option(help="The first category id.")] = None,
     map_: Annotated[list[str] | None, typer.Option("--map", help="OLD=NEW renames or merges, OLD= drops.")] = None,
@@ -93,7 +96,7 @@ def convert(
 
     done = run(
         source, target, to=to, from_=from_, images=images, labels=labels, classes=classes,
-        stage=stage.replace("-", "_"), strict=strict, jobs=jobs, first_id=first_id,
+        stage=stage.replace("-", "_"), strict=strict, zero_area=zero_area, jobs=jobs, first_id=first_id,
         class_map=ClassMap.parse(map_ or ()), fresh=fresh, report=progress(),
     )  # fmt: skip
     tell(done.summary(), **asdict(done))

@@ -19,7 +19,8 @@ from rcg.annotations.split import assign_splits, card_of
 from rcg.corrections import Correction
 from rcg.dataset_types import DatasetType, dataset_type
 from rcg.errors import ConfigError, DataError
-from rcg.files import Lock, read_json, read_toml, stamp_of
+from rcg.files import read_json, read_toml, stamp_of
+from rcg.locks import Lock
 from rcg.progress import Report, silent
 from rcg.settings import Settings, read_settings
 from rcg.types import Annotation, BadLine, ImageRecord, LabelSet

@@ -14,20 +14,19 @@ import shutil
 import socket
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 import orjson
 import psutil
 import xxhash
 
-from rcg.errors import DataError, FormatError, RcgError
+from rcg.errors import FormatError, RcgError
+from rcg.processes import same_process
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-_SYSTEM = "lost+found"  # at the top of a disk, and nobody's but root's
 
 
 def explain(error: OSError, path: str | Path) -> RcgError:
@@ -322,198 +321,3 @@ def stamp_of(path: str | Path) -> Stamp | None:
     except (OSError, ValueError):  # ValueError: a null byte in the name
         return None
     return found.st_size, found.st_mtime_ns, found.st_ino
-
-
-def walk(top: str | Path, *, skip: Callable[[str], bool]) -> Iterator[tuple[str, list[str]]]:
-    """The folders below `top`, itself first, each with the names of its files; links are followed, but not in circles.
-
-    Args:
-        top: Where to begin.
-        skip: Says of a folder, by its path relative to `top` with forward slashes, whether to pass it over.
-
-    Yields:
-        A folder's path relative to `top` with a slash at its end ("" for `top` itself), and its files.
-
-    Raises:
-        RcgError: If a folder may not be read: what is in it would be missed in silence.
-    """
-    waiting = [("", os.fspath(top))]
-    while waiting:
-        prefix, base = waiting.pop()
-        names, folders = _entries(base)
-        yield prefix, names
-        own = [name for name in sorted(folders, reverse=True) if name != _SYSTEM and not skip(prefix + name)]
-        waiting += [(f"{prefix}{name}/", f"{base}/{name}") for name in own if not _leads_back(f"{base}/{name}")]
-
-
-def _entries(folder: str) -> tuple[list[str], list[str]]:
-    """The names of the files in a folder, and of the folders."""
-    files: list[str] = []
-    folders: list[str] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                try:
-                    (folders if entry.is_dir() else files).append(entry.name)
-                except OSError:  # a link that leads to itself
-                    files.append(entry.name)
-    except OSError as error:
-        _refuse(error)
-        return [], []
-    return files, folders
-
-
-def make_folder(path: str | Path) -> None:
-    """Make a folder and those above it, unless they are there.
-
-    Raises:
-        RcgError: If the place cannot be written.
-    """
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise explain(error, path) from error
-
-
-def children(folder: str | Path) -> tuple[Path, ...]:
-    """What stands in a folder, sorted by name.
-
-    Raises:
-        RcgError: If it may not be read.
-    """
-    try:
-        return tuple(sorted(Path(folder).iterdir()))
-    except OSError as error:
-        raise explain(error, folder) from error
-
-
-def folders_and_files(folder: str | Path) -> tuple[list[Path], list[str]]:
-    """The folders in a folder, sorted, links to folders too; and the names of what else stands there.
-
-    Raises:
-        RcgError: If it may not be read.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            found = [(_is_folder(entry), entry.name) for entry in entries]
-    except OSError as error:
-        raise explain(error, folder) from error
-    folders = sorted(name for is_folder, name in found if is_folder)
-    return [Path(folder, name) for name in folders], [name for is_folder, name in found if not is_folder]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
-
-
-def _refuse(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):  # removed meanwhile, or no folder at all
-        raise explain(error, error.filename) from error
-
-
-def _leads_back(folder: str) -> bool:
-    """Whether a folder is a link to one that it lies in; two links to one folder elsewhere are no circle."""
-    if not os.path.islink(folder):  # noqa: PTH114 - faster, once a folder
-        return False
-    above = Path(os.path.abspath(folder)).parents  # noqa: PTH100 - as it is written, links and all
-    with contextlib.suppress(OSError):
-        target = os.stat(folder)  # noqa: PTH116 - as above
-        return any(os.path.samestat(target, each.stat()) for each in above)
-    return True
-
-
-class Lock:
-    """One writer at a time: a file that names the process and the machine that write.
-
-    A lock whose process has ended (or whose pid now belongs to another process) is taken over. On a shared disk a
-    lock of another machine cannot be checked and stands until it is removed.
-
-    Raises:
-        DataError: On entering, if somebody else holds it; it says who, and how to go on.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder, Lock(Path(folder) / "lock", doing="adding images"):
-        ...     pass
-    """
-
-    def __init__(self, path: str | Path, *, doing: str) -> None:
-        self.path = Path(path)
-        self.doing = doing
-
-    def _content(self) -> bytes:
-        try:
-            return self.path.read_bytes()
-        except FileNotFoundError:
-            return b""
-
-    def _living(self, content: bytes) -> dict[str, Any] | None:
-        try:
-            record = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            return None
-        if record["host"] == socket.gethostname() and not same_process(record["pid"], record["started"]):
-            return None
-        return dict(record)
-
-    def __enter__(self) -> Lock:
-        me = psutil.Process()
-        mine = {"pid": me.pid, "host": socket.gethostname(), "started": me.create_time(), "doing": self.doing}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
-            try:
-                with os.fdopen(handle, "wb") as out:
-                    out.write(orjson.dumps(mine))
-                self._claim(beside)
-            finally:
-                Path(beside).unlink(missing_ok=True)
-        except OSError as error:
-            raise explain(error, self.path) from error
-        return self
-
-    def _claim(self, beside: str) -> None:
-        for _ in range(10):
-            try:
-                os.link(beside, self.path)  # fails if the name exists, and appears with its content: no gap to race in
-            except FileExistsError:
-                seen = self._content()
-                if holder := self._living(seen):
-                    raise self._refusal(holder) from None
-                self._remove(seen, Path(f"{beside}.stale"))
-            else:
-                return
-        raise DataError("the lock is taken again and again", where=self.path, fix="repeat the command")
-
-    def _remove(self, seen: bytes, aside: Path) -> None:
-        """Take a dead process's lock away; one that somebody else has set since then is put back."""
-        with contextlib.suppress(FileNotFoundError):
-            self.path.rename(aside)
-            if aside.read_bytes() != seen:
-                with contextlib.suppress(FileExistsError):
-                    os.link(aside, self.path)
-            aside.unlink()
-
-    def _refusal(self, holder: dict[str, Any]) -> DataError:
-        who = f"process {holder['pid']} on {holder['host']}"
-        fix = f"wait until it has finished, or end {who}; reading is possible meanwhile"
-        if holder["host"] != socket.gethostname():
-            fix += f"; if that machine no longer works on it, remove {self.path}"
-        return DataError(f"{who} is {holder['doing']} here", where=self.path.parent, fix=fix)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.path.unlink(missing_ok=True)
-
-
-def same_process(pid: int, started: float) -> bool:
-    """Whether process `pid` runs and is the one that began at `started` (seconds since 1970): pids are reused."""
-    try:
-        process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 0.05
-    except psutil.Error:
-        return False

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcg.errors import ConfigError, DataError, FormatError, MissingExtra
-from rcg.files import atomic, explain, walk
+from rcg.files import atomic, explain
+from rcg.folders import walk
 from rcg.image_headers import MAX_PIXELS, PAGE, SWAPPED, Size, max_pixels, no_reading_ahead, quick_size, read_sizes
 
 if TYPE_CHECKING:

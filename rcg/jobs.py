@@ -35,6 +35,7 @@ import psutil
 from rcg import errors, files
 from rcg.errors import RcgError, RunError
 from rcg.job_files import VARIABLE, read_record, read_tail, write_end
+from rcg.processes import same_process
 from rcg.progress import Tick, read_ticks
 
 ENDED = ("done", "failed", "cancelled", "lost")
@@ -114,7 +115,7 @@ class Job:
             return self.heartbeat_age_s < _SILENT_S
         if record.get("pid") is None:
             return time.time() - self.created < _START_S
-        return files.same_process(record["pid"], record["started"])
+        return same_process(record["pid"], record["started"])
 
     @property
     def stopping(self) -> bool:
@@ -225,7 +226,7 @@ class Job:
             raise files.explain(error, self.folder) from error
         record = read_record(self.folder / "job.json") or {}
         mine = record.get("host") == socket.gethostname() and record.get("pid") is not None
-        if now and mine and files.same_process(record["pid"], record["started"]):
+        if now and mine and same_process(record["pid"], record["started"]):
             _kill(psutil.Process(record["pid"]))
             if self._end() is None:
                 write_end(self.folder, state="cancelled")

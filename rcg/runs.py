@@ -13,7 +13,8 @@ import psutil
 import tomli_w
 
 from rcg.errors import RunError
-from rcg.files import explain, read_json, read_jsonl, read_toml, same_process, write_json, write_text
+from rcg.files import explain, read_json, read_jsonl, read_toml, write_json, write_text
+from rcg.processes import same_process
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,9 @@ import xxhash
 
 from rcg.corrections import Correction, decode_annotation, encode_annotation
 from rcg.errors import DataError
-from rcg.files import Lock, append_jsonl, explain, make_folder, read_jsonl
+from rcg.files import append_jsonl, explain, read_jsonl
+from rcg.folders import make_folder
+from rcg.locks import Lock
 from rcg.types import LabelSet
 from rcg.version_content import Content, Kept, read_line
 

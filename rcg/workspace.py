@@ -14,7 +14,8 @@ from rcg.annotations.split import card_pattern_of
 from rcg.dataset_types import dataset_type
 from rcg.datasets import Dataset
 from rcg.errors import ConfigError, DataError
-from rcg.files import exists, make_folder, write_text
+from rcg.files import exists, write_text
+from rcg.folders import make_folder
 from rcg.runs import Run
 from rcg.settings import Settings, read_settings, workspace_path, write_default_settings
 from rcg.types import LabelSet

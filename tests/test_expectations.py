@@ -12,7 +12,7 @@
 | a garbage line | that line to quarantine | FAULTS "garbage ..." | test_annotations_fuzz |
 | class out of range | quarantine | FAULTS "class ..." | |
 | NaN, inf | quarantine, strict JSON | FAULTS "nan ...", "inf ..." | |
-| negative or zero width | quarantine | FAULTS "... width", "... height" | |
+| negative or zero width | quarantine; zero as asked | FAULTS "... width", "... height" | test_annotations_flat |
 | box past the edge | clipped up to 1 %, counted | test_box_past_the_edge, FAULTS "far past ..." | |
 | sixth column | score, kept | test_sixth_column | |
 | polygons, mixed with boxes | outline, box, shoelace area | test_polygons_mixed_with_boxes | test_annotations_agree |

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from rcg import errors, progress
 from rcg.errors import Cancelled, ConfigError, DataError, FormatError, RcgError
-from rcg.files import Lock, append_jsonl, atomic, read_json, read_jsonl, same_process, write_json, write_text
+from rcg.files import append_jsonl, atomic, read_json, read_jsonl, write_json, write_text
 from rcg.geometry import box_iou, homography, polygon_area, transform
+from rcg.locks import Lock
+from rcg.processes import same_process
 from rcg.progress import Meter, Tick, bar, describe, duration, jsonl, lines, read_ticks, tee, tracked
 from rcg.settings import Settings, read_settings, write_default_settings
 from rcg.types import Annotation, Box, LabelSet, Polygon

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from rcg.errors import Cancelled, ConfigError, DataError
-from rcg.files import Lock
 from rcg.geometry import polygon_area
 from rcg.images import read_image
+from rcg.locks import Lock
 from rcg.synthetic import LABELS, render_dataset
 from rcg.synthetic.card import CardSpec, render_card
 from rcg.synthetic.dataset import _plan

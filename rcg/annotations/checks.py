@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rcg.geometry import polygon_area
 from rcg.images import Size
@@ -35,6 +37,32 @@ class UnknownClass(Unusable):
     """A class that no name belongs to."""
 
 
+_widen: ContextVar[bool] = ContextVar("widen", default=False)
+
+
+@contextmanager
+def flat_boxes(*, widen: bool) -> Iterator[None]:
+    """Inside of the block, boxes without width or height are made a pixel wide or high, or refused as usual."""
+    token = _widen.set(widen)
+    try:
+        yield
+    finally:
+        _widen.reset(token)
+
+
+def widening() -> bool:
+    """Whether boxes without width or height are widened at this moment."""
+    return _widen.get()
+
+
+def _a_pixel_wide(begin: float, end: float, limit: float) -> tuple[float, float]:
+    """A side of a box; one without length becomes a pixel around its place, inside the image."""
+    if end != begin or not 0 <= begin <= limit:
+        return begin, end
+    begin = min(max(begin - 0.5, 0.0), limit - 1)
+    return begin, begin + 1
+
+
 def box_inside(left: float, top: float, right: float, bottom: float, size: Size) -> tuple[Box, bool]:
     """The box between two corners, clipped to the image where it reaches past an edge by rounding.
 
@@ -57,6 +85,9 @@ def box_inside(left: float, top: float, right: float, bottom: float, size: Size)
     """
     if not (math.isfinite(left) and math.isfinite(top) and math.isfinite(right) and math.isfinite(bottom)):
         raise Unusable("a coordinate is not a finite number; write plain numbers")
+    if _widen.get():
+        left, right = _a_pixel_wide(left, right, size.width)
+        top, bottom = _a_pixel_wide(top, bottom, size.height)
     if right <= left or bottom <= top:
         raise Unusable(f"the box has no area ({right - left:g} x {bottom - top:g} pixels); draw it again")
     width, height = size.width, size.height

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rcg.annotations.checks import flat_boxes
 from rcg.annotations.formats import Target, target_named
 from rcg.annotations.mapped import MappedSource
 from rcg.annotations.mapping import ClassMap
@@ -22,6 +23,8 @@ from rcg.progress import Report, Tick, counted, duration, silent
 from rcg.types import BadLine, LabelSet
 
 LOOKING = "looking for images and labels"
+_WIDENED = {"quarantine": (), "widen": ("boxes without width or height were made a pixel wide or high, as asked",)}
+ZERO_AREA = tuple(_WIDENED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,7 @@ def convert(
     classes: str | Path | Sequence[str] | None = None,
     stage: str = "ground_truth",
     strict: bool = False,
+    zero_area: str = "quarantine",
     jobs: int = 1,
     first_id: int | None = None,
     class_map: ClassMap | None = None,
@@ -105,7 +109,8 @@ def convert(
         classes: A class file, or the class names in their order.
         stage: "ground_truth", or "predictions": then a label without a score is left out.
         strict: Refuse to write if anything would be left out or lost.
-        jobs: Worker processes for YOLO and Pascal VOC sources; worth it from some 20,000 images on.
+        zero_area: "quarantine" leaves boxes without width or height out; "widen" makes them a pixel wide or high.
+        jobs: Worker processes for YOLO, Pascal VOC and LabelMe sources; worth it from some 20,000 images on.
         first_id: The first category id of a COCO target, instead of the usual (0 from YOLO, 1 from Pascal VOC, the
             source's own from COCO).
         class_map: Classes to rename, merge or drop.
@@ -123,6 +128,8 @@ def convert(
     made = target_named(to)
     if first_id is not None and to != "coco":
         raise ConfigError(f"{made.title} has no category ids to begin at {first_id}", fix="leave first_id out")
+    if zero_area not in ZERO_AREA:
+        raise ConfigError(f"zero_area={zero_area!r} is not known", fix=f"choose one of {', '.join(ZERO_AREA)}")
     target = Path(target)
     if target.is_dir() and not made.folder:
         raise ConfigError("the target is a folder", where=target, fix=f"name a file, such as {target / 'labels.json'}")
@@ -135,8 +142,8 @@ def convert(
     for path in (target, quarantine_path(target)):
         remove_stale(path)
     names = read.labels if first_id is None else read.labels.renumbered(first_id)
-    asked = (str(Path(source).absolute()), read.format, to, stage, read.images, names, read.total, read.key)
-    with Workplace(target, key=repr(asked), fresh=fresh) as place:
+    asked = (str(Path(source).absolute()), read.format, to, stage, read.images, names, read.total, read.key, zero_area)
+    with Workplace(target, key=repr(asked), fresh=fresh) as place, flat_boxes(widen=zero_area == "widen"):
         work = _Work(read, made.write(target, names, read.images), place, Quarantine(target, place.folder))
         done = work.run(report, jobs=jobs, strict=strict)
     there = not made.folder or done.there
@@ -151,7 +158,7 @@ def convert(
         seconds=time.perf_counter() - began,
         resumed=done.resumed,
         losses=dict(done.lost),
-        notes=(*read.notes.lines(), *_about_images(made, read.images, there=there)),
+        notes=(*read.notes.lines(), *_WIDENED[zero_area], *_about_images(made, read.images, there=there)),
         labels=names,
     )
 

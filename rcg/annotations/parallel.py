@@ -19,7 +19,7 @@ from typing import TypeVar
 import psutil
 
 from rcg.errors import ConfigError, DataError
-from rcg.files import same_process
+from rcg.processes import same_process
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _F_SETPIPE_SZ = 1031  # linux/fcntl.h

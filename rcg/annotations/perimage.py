@@ -18,7 +18,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from rcg.annotations.block import Block
-from rcg.annotations.checks import NoScore, UnknownClass, Unusable
+from rcg.annotations.checks import NoScore, UnknownClass, Unusable, flat_boxes, widening
 from rcg.annotations.columns import Columns, Marks, without
 from rcg.annotations.parallel import ordered_map
 from rcg.annotations.place import Pairs, image_size
@@ -373,10 +373,12 @@ class _Run(Generic[Content, Entry]):
     read: PerImageReader[Content, Entry]
     names: tuple[str, ...]
     items: Sequence[Item]
+    widen: bool
 
     def __call__(self, run: range) -> Read:
         began, items = time.time(), self.items[run.start : run.stop]
-        return replace(self.read.block(items, self.names), stamp=seal(items), began=began)
+        with flat_boxes(widen=self.widen):  # a worker that was not forked does not know
+            return replace(self.read.block(items, self.names), stamp=seal(items), began=began)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -435,7 +437,7 @@ class PerImageSource(AnnotationSource, Generic[Content, Entry]):
         length = min(RUN, max(1, _RUN_BYTES // self._label_bytes()))
         runs = (range(at, min(at + length, count)) for at in range(start, count, length))
         jobs = min(jobs, 1) if count - start <= length else jobs  # one run is one worker's
-        return ordered_map(_Run(self.read, self.labels.names, self.items), runs, jobs=jobs)
+        return ordered_map(_Run(self.read, self.labels.names, self.items, widening()), runs, jobs=jobs)
 
     def _label_bytes(self) -> int:
         """About how long a label file is, by some of them; a run of outlines should not fill the memory."""

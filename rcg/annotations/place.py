@@ -16,7 +16,8 @@ from pathlib import Path
 
 from rcg.annotations.checks import Unusable
 from rcg.errors import DataError, RcgError
-from rcg.files import children, exists, explain, folders_and_files, walk
+from rcg.files import exists, explain
+from rcg.folders import children, folders_and_files, walk
 from rcg.images import EXTENSIONS, Size, ending_of, is_ignored, is_image_name, list_images, max_pixels, read_size
 
 IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})

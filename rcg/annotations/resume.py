@@ -16,7 +16,8 @@ import orjson
 
 from rcg.annotations.source import AnnotationSource
 from rcg.errors import Cancelled, RcgError
-from rcg.files import Lock, explain, read_jsonl
+from rcg.files import explain, read_jsonl
+from rcg.locks import Lock
 
 FORM = 1
 """Raised when what is left behind is written in another way."""

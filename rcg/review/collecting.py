@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from rcg.errors import DataError
-from rcg.files import Lock
+from rcg.locks import Lock
 from rcg.progress import Report, Tick, silent
 from rcg.review.changes import find_changes
 from rcg.review.database import explained

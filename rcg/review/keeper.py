@@ -28,7 +28,9 @@ import orjson
 import psutil
 
 from rcg.errors import DataError, RunError
-from rcg.files import Lock, explain, same_process, write_json
+from rcg.files import explain, write_json
+from rcg.locks import Lock
+from rcg.processes import same_process
 
 _LOOK_S = 1.0
 _GRACE_S = 3.0

@@ -11,8 +11,9 @@ import numpy as np
 
 from rcg.annotations.split import SPLITS
 from rcg.errors import ConfigError, DataError, FormatError
-from rcg.files import Lock, read_json, write_json, write_text
+from rcg.files import read_json, write_json, write_text
 from rcg.images import write_image
+from rcg.locks import Lock
 from rcg.progress import Report, silent, tracked
 from rcg.types import ImageRecord, LabelSet
 

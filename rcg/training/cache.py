@@ -25,9 +25,10 @@ import orjson
 import xxhash
 
 from rcg.errors import DataError, RcgError
-from rcg.files import Lock, explain, read_jsonl
+from rcg.files import explain, read_jsonl
 from rcg.fingerprints import file_fingerprints
 from rcg.images import Pixels, read_image
+from rcg.locks import Lock
 from rcg.progress import Report, Tick, silent
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rcg import journal
 from rcg.errors import Cancelled, ConfigError, RcgError, RunError
-from rcg.files import Lock
+from rcg.locks import Lock
 from rcg.progress import Report, Tick, silent
 from rcg.runs import Run, new_run
 from rcg.training.config import Budget, TrainConfig

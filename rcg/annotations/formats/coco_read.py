@@ -211,6 +211,7 @@ def _box(value: Any, polygons: tuple[Polygon, ...], rle: Rle | None, size: Size)
         left, top, across, down = (float(number) for number in value)
         box, clipped = box_inside(left, top, left + across, top + down, size)
         whole = left >= 0 and left + across <= size.width and top >= 0 and top + down <= size.height
+        whole = whole and across > 0 and down > 0
         return (Box(left, top, across, down) if whole else box), clipped  # the file's own digits, where nothing is cut
     if polygons:
         return bounds([point for ring in polygons for point in ring.points]), False

@@ -318,6 +318,6 @@ class CsvSource(ListedSource[TextFile, _Box]):
             a, b, c, d = a * size.width, b * size.height, c * size.width, d * size.height
         if header.kind != "corners":
             c, d = a + c, b + d
-        if c <= a or d <= b:
+        if c < a or d < b:
             raise Unusable(f"the box has no area ({c - a:g} x {d - b:g} pixels); draw it again")
         return boxed(entry.label, (a, b, c, d), size, score=score)

@@ -244,7 +244,7 @@ class LabelStudioSource(ListedSource[JsonFile, _Label]):
             return outlined(
                 label, [turned(rectangle(left, top, right, bottom), degrees, (left, top))], size, score=score
             )
-        if right <= left or bottom <= top:
+        if right < left or bottom < top:
             raise Unusable(f"the box has no area ({right - left:g} x {bottom - top:g} pixels); draw it again")
         return boxed(label, (left, top, right, bottom), size, score=score)
 

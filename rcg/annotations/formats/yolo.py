@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, ring_inside, score_of
+from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, ring_inside, score_of, widening
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.formats.yolo_columns import columns, read_lines
 from rcg.annotations.formats.yolo_splits import LISTS, Splits
@@ -263,7 +263,7 @@ def _numbers(line: str) -> list[float]:
 
 def _box(values: list[float], size: Size) -> tuple[Box, bool]:
     x, y, across, down = values
-    if across <= 0 or down <= 0:
+    if min(across, down) < 0 or (min(across, down) == 0 and not widening()):
         raise Unusable(f"the box has no area (width {across:g}, height {down:g}); draw it again")
     left, top = (x - across / 2) * size.width, (y - down / 2) * size.height
     return box_inside(left, top, left + across * size.width, top + down * size.height, size)
