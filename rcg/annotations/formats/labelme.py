@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, score_of
 from rcg.annotations.classes import ClassFile, find_classes
 from rcg.annotations.finding import SAME_IMAGE, named_only, with_named
-from rcg.annotations.formats.labelme_columns import labels_in, read_files, read_shapes
+from rcg.annotations.formats.labelme_columns import columns, labels_in, read_files, read_shapes, read_sized
 from rcg.annotations.formats.labelme_file import (
     Entry,
     box_of,
@@ -27,8 +28,9 @@ from rcg.annotations.formats.labelme_file import (
     things,
 )
 from rcg.annotations.jsonscan import JsonFile
+from rcg.annotations.kept import Kept
 from rcg.annotations.listed import number_of, size_said
-from rcg.annotations.perimage import Item, Note, Orphans, PerImageReader, PerImageSource
+from rcg.annotations.perimage import Item, Items, Note, Orphans, PerImageReader, PerImageSource
 from rcg.annotations.place import Pairs, Place
 from rcg.annotations.shapes import ROUND, boxed, masked, outlined
 from rcg.annotations.source import OTHER_SIZE, RUN, Earlier, Read, Reading
@@ -38,6 +40,7 @@ from rcg.images import Size, read_sizes
 from rcg.types import Annotation, LabelSet
 
 _MOST_LOOKED_AT = 50
+_RUN_BYTES = 1 << 20
 _OTHER_JSON = "JSON files that are no LabelMe labels, passed over"
 
 
@@ -67,7 +70,8 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[dict[str, Any]
         DataError: If there is no label file.
         FormatError: If the class file cannot be understood.
     """
-    files, others, used = _label_files(place, reading.earlier)
+    kept = Kept(place.root)
+    files, others, used = _label_files(place, reading.earlier, kept)
     if not files:
         raise DataError("there is no LabelMe file here", where=place.root, fix="name the folder of the .json files")
     clashes: list[str] = []
@@ -86,7 +90,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[dict[str, Any]
         reason=f"{reading.reason}; class names: {classes.origin}",
         images=images,
         labels=LabelSet(classes.names).renumbered(1),
-        items=[Item(name, label_of.get(name), split_of_path(name)) for name in names],
+        items=Items(names, label_of, split_of_path),
         read=LabelMeReader(
             images=images,
             images_shown=place.prefix(images),
@@ -95,6 +99,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[dict[str, Any]
             need_score=reading.need_score,
             names=frozenset(classes.names),
             has_images=place.has_images,
+            kept=kept,
         ),
         orphans=Orphans(files=found.orphans, doubled=found.doubled),
         class_hint=classes.origin,
@@ -108,29 +113,52 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[dict[str, Any]
     return source
 
 
-def _label_files(place: Place, earlier: Earlier | None) -> tuple[list[str], list[str], set[str]]:
-    """The label files, the other JSON files, and the class names that are used."""
+def _label_files(place: Place, earlier: Earlier | None, kept: Kept) -> tuple[list[str], list[str], set[str]]:
+    """The label files, the other JSON files, and the class names that are used; what is read of them is kept."""
+    names: Sequence[str] = place.files.get(".json", ())
     if place.file is not None:
-        names: Iterable[str] = (place.file.name,) if place.file.suffix.lower() == ".json" else ()
-    else:
-        names = place.files.get(".json", ())
+        names = (place.file.name,) if place.file.suffix.lower() == ".json" else ()
+    if place.has_images:
+        place.pairs(names)  # this takes memory for a moment, while nothing is kept yet; it is remembered
     files: list[str] = []
     others: list[str] = []
-    used = set() if earlier is None else set(earlier.names)
-    known, names = list(names), []
-    for name in known:
-        same = earlier is not None and earlier.unchanged(f"{place.root}/{name}")
-        (files if same else names).append(name)
-    for at in range(0, len(names), RUN):
-        run = names[at : at + RUN]
-        for name, data in zip(run, read_files(place.root, run), strict=True):
-            if data is not None and b'"shapes"' in data:
+    used: set[str] = set()
+    if earlier is not None:
+        used.update(earlier.names)
+        files = [name for name in names if earlier.unchanged(f"{place.root}/{name}")]
+        names = sorted(set(names).difference(files))
+    for run, sizes, contents, began in _runs(place.root, names):
+        drawn = read_shapes(contents)
+        used.update(map(str.strip, drawn.names))
+        foreign: set[str] = set()
+        for number in np.flatnonzero(drawn.odd).tolist():
+            data = contents[number] or b""  # what cannot be read goes to the quarantine when its turn comes
+            if data.strip() and b'"shapes"' not in data:
+                foreign.add(run[number])
+            else:
                 used |= _labels_in(data)
-            elif data is not None and data.strip():
-                others.append(name)
-                continue
-            files.append(name)  # with what cannot be read, which goes to the quarantine when its turn comes
-    return sorted(files), others, used
+        others += sorted(foreign)
+        files += [name for name in run if name not in foreign] if foreign else run
+        kept.add(run, sizes, drawn, began=began)
+    return sorted(files), others, used - {""}
+
+
+def _runs(root: Path, names: Sequence[str]) -> Iterator[tuple[list[str], list[int], list[bytes | None], float]]:
+    """Files with their sizes, contents and when reading them began, so many at a time that they take little memory."""
+    began, total = time.time(), 0
+    run: list[str] = []
+    sizes: list[int] = []
+    contents: list[bytes | None] = []
+    for name, (content, size) in zip(names, read_sized(root, names), strict=True):
+        run.append(name)
+        sizes.append(size)
+        contents.append(content)
+        total += len(content or b"")
+        if total >= _RUN_BYTES or len(run) == RUN:
+            yield run, sizes, contents, began
+            began, total, run, sizes, contents = time.time(), 0, [], [], []
+    if run:
+        yield run, sizes, contents, began
 
 
 def _labels_in(data: bytes) -> set[str]:
@@ -164,10 +192,12 @@ class LabelMeReader(PerImageReader[dict[str, Any], Entry]):
     Attributes:
         names: The classes.
         has_images: Whether sizes come from images; else from the JSON.
+        kept: What was read before.
     """
 
     names: frozenset[str]
     has_images: bool
+    kept: Kept
 
     def size(self, item: Item, note: Note) -> Size:
         """The image's size, or what the JSON says where there is no image at all."""
@@ -187,10 +217,14 @@ class LabelMeReader(PerImageReader[dict[str, Any], Entry]):
         if self.need_score or not self.has_images:
             return self.exact(items, names)
         sizes = read_sizes(self.images, [item.name for item in items])
-        contents = read_files(self.root, [item.label for item in items])
-        found, odd = read_shapes(contents, {name: number for number, name in enumerate(names)}, sizes)
-        odd &= np.array([item.label is not None for item in items], np.bool_)
-        return self.assembled(items, found, odd=odd | (sizes[:, 0] == 0), sizes=sizes)
+        labels = [item.label for item in items]
+        drawn = self.kept.of(labels)
+        if drawn is None:
+            drawn = read_shapes(read_files(self.root, labels))
+        odd = (sizes[:, 0] == 0) | (drawn.odd & np.array([label is not None for label in labels], np.bool_))
+        odd |= (drawn.said > 0).any(axis=1) & (drawn.said != sizes).any(axis=1)  # which has to be noted
+        found = columns(drawn, sizes, {name: number for number, name in enumerate(names)})
+        return self.assembled(items, found, odd=odd, sizes=sizes)
 
     def content(self, label: str) -> dict[str, Any]:
         """The file's values, without the photo that may be in it."""

@@ -67,7 +67,11 @@ def without_photo(data: bytes) -> bytes:
         b'{"imageData": "", "imageWidth": 2}'
     """
     at = data.find(b'"imageData"')
-    found = None if at < 0 else _IMAGE_DATA.search(data, at)
+    if at < 0:
+        return data
+    found = _IMAGE_DATA.match(data, at)
+    if found is None and data.find(b'"imageData"', at + 1) >= 0:
+        found = _IMAGE_DATA.search(data, at)
     if found is None:
         return data
     quote = data.find(b'"', found.end())

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, 
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.finding import SAME_IMAGE, named_only, with_named
 from rcg.annotations.formats.voc_columns import columns, read_objects
-from rcg.annotations.perimage import Item, Note, Orphans, PerImageReader, PerImageSource, read_labels
+from rcg.annotations.formats.voc_forms import MARKS
+from rcg.annotations.kept import Kept
+from rcg.annotations.perimage import Item, Items, Note, Orphans, PerImageReader, PerImageSource, read_labels
 from rcg.annotations.place import Pairs, Place
 from rcg.annotations.source import OTHER_SIZE, RUN, Earlier, Read, Reading
 from rcg.annotations.split import split_of_path
@@ -37,8 +40,9 @@ _OBJECT = re.compile(rb"<object[\s>]")
 _NAME = re.compile(rb"<object(?:\s[^>]*)?>\s*<name>([^<&]*)</name>")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _FOREIGN = re.compile(rb"encoding\s*=\s*[\"'](?!utf-8)|<!DOCTYPE|\0", re.IGNORECASE)
+_TOGETHER = RUN // 2  # as much text as stays in the processor's cache
 _MARKED = "label files with objects marked {}, which RCG does not carry"
-_NOT_CARRIED = ("difficult", "truncated", "occluded")
+_NOT_CARRIED = tuple(mark.decode() for mark in MARKS)
 
 
 def recognise(place: Place) -> str | None:
@@ -78,8 +82,11 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[Element, _Obje
         label_of, clashes = named_only(place, files, _said_file)
         found, names = Pairs(label_of, (), {}, {}, False), tuple(sorted(label_of))
     images = place.images if place.has_images else place.root
+    kept = Kept(place.root)
     classes = (
-        find_classes(place, reading.classes) if reading.classes is not None else _used(place, files, reading.earlier)
+        find_classes(place, reading.classes)
+        if reading.classes is not None
+        else _used(place, files, reading.earlier, kept)
     )
     assert classes is not None
     source = PerImageSource(
@@ -87,7 +94,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[Element, _Obje
         reason=f"{reading.reason}; class names: {classes.origin}",
         images=images,
         labels=LabelSet(classes.names).renumbered(1),
-        items=[Item(name, label_of.get(name), splits.get(_stem(name)) or split_of_path(name)) for name in names],
+        items=Items(names, label_of, _Splits(splits).of if splits else split_of_path),
         read=VocReader(
             images=images,
             images_shown=place.prefix(images),
@@ -96,6 +103,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[Element, _Obje
             need_score=reading.need_score,
             names=frozenset(classes.names),
             has_images=place.has_images,
+            kept=kept,
         ),
         orphans=Orphans(files=found.orphans, doubled=found.doubled),
         class_hint=classes.origin,
@@ -129,6 +137,17 @@ def _listed_splits(place: Place) -> dict[str, str]:
     return listed
 
 
+@dataclass(frozen=True, slots=True)
+class _Splits:
+    """Splits by image name without ending, for those that lists name."""
+
+    listed: Mapping[str, str]
+
+    def of(self, name: str) -> str | None:
+        """The split of an image."""
+        return self.listed.get(_stem(name)) or split_of_path(name)
+
+
 def _said_file(path: Path) -> str:
     try:
         match = re.search(r"<filename>([^<]*)</filename>", decoded(path.read_bytes()))
@@ -137,16 +156,25 @@ def _said_file(path: Path) -> str:
     return unescape(match[1]).strip().replace("\\", "/").rpartition("/")[2] if match else ""
 
 
-def _used(place: Place, files: tuple[str, ...], earlier: Earlier | None) -> ClassFile:
-    """The class names that the files use, sorted."""
+def _used(place: Place, files: tuple[str, ...], earlier: Earlier | None, kept: Kept) -> ClassFile:
+    """The class names that the files use, sorted; what is read of them is kept."""
     names: set[str] = set()
     if earlier is not None:
         names.update(earlier.names)
         files = tuple(file for file in files if not earlier.unchanged(f"{place.root}/{file}"))
-    for at in range(0, len(files), RUN):
-        for data in read_labels(place.root, [Item("", file, None) for file in files[at : at + RUN]]):
-            names |= _names_in(data or b"")  # what cannot be read is told when its turn comes
-    return ClassFile(names=tuple(sorted(names)), origin="those in the files, sorted")
+    for at in range(0, len(files), _TOGETHER):
+        run, began = files[at : at + _TOGETHER], time.time()
+        read = read_labels(place.root, [Item("", file, None) for file in run])
+        contents = [data or b"" for data in read]  # what cannot be read is told when its turn comes
+        drawn = read_objects(contents)
+        found = {name.strip() for name in drawn.names}
+        broken = {name for name in found if "\r" in name}  # a parser takes it for \n
+        names |= found - broken
+        for data, odd in zip(contents, drawn.odd.tolist(), strict=True):
+            if odd or (broken and b"\r" in data):
+                names |= _names_in(data)
+        kept.add(run, list(map(len, contents)), drawn, began=began)
+    return ClassFile(names=tuple(sorted(names - {""})), origin="those in the files, sorted")
 
 
 def _names_in(data: bytes) -> set[str]:
@@ -190,10 +218,12 @@ class VocReader(PerImageReader["Element", _Object]):
     Attributes:
         names: The classes.
         has_images: Whether sizes come from images; else from the XML.
+        kept: What was read before.
     """
 
     names: frozenset[str]
     has_images: bool
+    kept: Kept
 
     def size(self, item: Item, note: Note) -> Size:
         """The image's size, or what the XML says where there is no image at all."""
@@ -212,17 +242,17 @@ class VocReader(PerImageReader["Element", _Object]):
         if self.need_score or not self.has_images:
             return self.exact(items, names)
         sizes = read_sizes(self.images, [item.name for item in items])
-        contents = read_labels(self.root, items)
-        bare = np.array([item.label is None for item in items], np.bool_)
-        objects = read_objects([b"" if content is None else content for content in contents])
-        odd = (sizes[:, 0] == 0) | (objects.odd & ~bare)
-        odd |= (objects.sizes > 0).all(axis=1) & (objects.sizes != sizes).any(axis=1)  # which has to be noted
-        found = columns(objects, sizes, {name.encode(): number for number, name in enumerate(names)})
+        drawn = self.kept.of([item.label for item in items])
+        if drawn is None:
+            drawn = read_objects([content or b"" for content in read_labels(self.root, items)])
+        odd = (sizes[:, 0] == 0) | (drawn.odd & np.array([item.label is not None for item in items], np.bool_))
+        odd |= (drawn.said > 0).all(axis=1) & (drawn.said != sizes).any(axis=1)  # which has to be noted
+        found = columns(drawn, sizes, {name: number for number, name in enumerate(names)})
         notes = [
             (image, _MARKED.format(repr(mark)), str(items[image].label))
-            for image, marks in objects.marked.items()
-            for mark in _NOT_CARRIED
-            if mark.encode() in marks
+            for image in np.flatnonzero(drawn.marks).tolist()
+            for bit, mark in enumerate(_NOT_CARRIED)
+            if drawn.marks[image] >> bit & 1
         ]
         return self.assembled(items, found, odd=odd, sizes=sizes, notes=notes)
 

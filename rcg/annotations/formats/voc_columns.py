@@ -1,21 +1,23 @@
 """Many Pascal VOC files at a time, as columns of numbers.
 
 A pattern takes files that hold what labelling tools write and nothing else; whatever is odd is left to the exact
-reader, which parses XML and knows lines and reasons.
+reader, which parses XML and knows lines and reasons. See `voc_forms` for what is faster still.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from rcg.annotations.block import Floats, Ints
-from rcg.annotations.columns import Columns, Marks, boxes_inside
+from rcg.annotations.block import Floats
+from rcg.annotations.columns import Columns, boxes_inside
+from rcg.annotations.formats.voc_forms import MARKS, Form, Same, alike, learnt
+from rcg.annotations.kept import Drawn
 
 _SPACE = rb"[ \t\r\n]*+"
 _TEXT = rb"[^<&\x00-\x08\x0b\x0c\x0e-\x1f]*+"
@@ -66,81 +68,49 @@ _END = re.compile(b"</annotation>" + _SPACE)
 _MARKED = re.compile(rb"<(difficult|truncated|occluded)>\s*1\s*</")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objects:
-    """The labels of a run of files.
+class _File(NamedTuple):
+    """The objects of one file.
 
     Attributes:
-        counts: (n,) labels of each file.
-        names: The class of each label.
-        numbers: (m, 4) left, top, right and bottom in pixels.
-        sizes: (n, 2) the width and height that each file says, 0 where it says none.
-        marked: For each file, which marks stand in it that RCG does not carry.
-        odd: (n,) files that hold something else; they have no labels here.
+        parts: What stands before each (nothing), its name and its four numbers, and the end of the file.
+        places: The places of left, top, right and bottom among the numbers.
+        marks: Which marks stand in it, as bits.
     """
 
-    counts: Ints
-    names: list[bytes]
-    numbers: Floats
-    sizes: NDArray[np.int64]
-    marked: Mapping[int, frozenset[bytes]]
-    odd: Marks
+    parts: list[bytes]
+    places: tuple[int, ...]
+    marks: int
 
 
-def read_objects(files: Sequence[bytes]) -> Objects:
-    """The labels of files, by their content.
+def read_objects(files: Sequence[bytes]) -> Drawn:
+    """The labels of files, by their content; a bit of `marks` stands for each of `MARKS` that is set in a file.
 
     Example:
         >>> box = b"<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax><ymax>4.5</ymax></bndbox>"
         >>> found = read_objects([b"<annotation><object><name>card</name>%b</object></annotation>" % box, b"<?"])
-        >>> found.names, found.numbers.tolist(), found.odd.tolist()
-        ([b'card'], [[1.0, 2.0, 3.0, 4.5]], [False, True])
+        >>> found.names, found.corners.tolist(), found.odd.tolist()
+        (('card',), [[1.0, 2.0, 3.0, 4.5]], [False, True])
     """
-    counts, sizes, odd = [], [], []
-    names: list[bytes] = []
-    corners: tuple[list[bytes], ...] = ([], [], [], [])
-    marked: dict[int, frozenset[bytes]] = {}
-    for number, data in enumerate(files):
-        found = _size_and_objects(data)
-        odd.append(found is None)
+    heads = [_head(data) for data in files]
+    rests = [b"" if head is None else data[head.end() :] for data, head in zip(files, heads, strict=True)]
+    same = alike(rests, _form(rests))
+    one_by_one: dict[int, _File] = {}
+    for number in same.others.tolist():
+        found = None if heads[number] is None else _objects(rests[number])
         if found is None:
-            counts.append(0)
-            sizes.append((0, 0))
-            continue
-        size, parts, places = found
-        counts.append(len(parts) // (1 + _GROUPS))
-        sizes.append(size)
-        names += parts[1 :: 1 + _GROUPS]
-        for corner, place in zip(corners, places, strict=True):
-            corner += parts[2 + place :: 1 + _GROUPS]
-        if b">1<" in data and (marks := _MARKED.findall(data)):
-            marked[number] = frozenset(marks)
-    return Objects(
-        counts=np.array(counts, np.int64),
-        names=names,
-        numbers=np.stack([_numbers(corner) for corner in corners], axis=1),
-        sizes=np.array(sizes, np.int64).reshape(-1, 2),
-        marked=marked,
-        odd=np.array(odd, np.bool_),
-    )
+            heads[number] = None
+        else:
+            one_by_one[number] = found
+    return _drawn(heads, same, one_by_one)
 
 
-def _size_and_objects(data: bytes) -> tuple[tuple[int, int], list[bytes], tuple[int, ...]] | None:
-    """The size that a file says, and its objects; None where anything else stands in it.
-
-    The objects are a list of what stands before each (nothing), its name and its four numbers, and the end of the file;
-    then the places of left, top, right and bottom among the numbers.
-    """
+def _head(data: bytes) -> re.Match[bytes] | None:
+    """What stands before the objects; None where a file cannot be plain."""
     head = _HEAD.match(data)
-    if head is None or b"]]>" in data or data.count(b"<size>") > 1 or not (data.isascii() or _is_text(data)):
+    if head is None or not (data.isascii() or _is_text(data)):
         return None
-    size = (int(head[1]), int(head[2])) if head[1] is not None else (0, 0)
-    rest = data[head.end() :]
-    for pattern, places in _ORDERS:
-        parts = pattern.split(rest)
-        if _END.fullmatch(parts[-1]) and not any(parts[: -1 : 1 + _GROUPS]):
-            return size, parts, places
-    return None
+    begin = head[0]
+    return head if begin.count(b"<size>") <= 1 and b"]]>" not in begin else None
 
 
 def _is_text(data: bytes) -> bool:
@@ -152,6 +122,62 @@ def _is_text(data: bytes) -> bool:
     return b"\xef\xbf" not in data
 
 
+def _form(rests: Sequence[bytes]) -> Form | None:
+    """How the objects of these files are written, by the longest of them; None where that is not plain."""
+    longest = max(rests, key=len, default=b"")
+    for pattern, _ in _ORDERS:
+        if found := pattern.match(longest):
+            return learnt(found[0], longest)
+    return None
+
+
+def _objects(rest: bytes) -> _File | None:
+    """The objects of a file behind its head; None where anything else stands in it."""
+    for pattern, places in _ORDERS if b"]]>" not in rest else ():
+        parts = pattern.split(rest)
+        if _END.fullmatch(parts[-1]) and not any(parts[: -1 : 1 + _GROUPS]):
+            found = set(_MARKED.findall(rest))
+            return _File(parts, places, sum(1 << MARKS.index(mark) for mark in found))
+    return None
+
+
+def _drawn(heads: Sequence[re.Match[bytes] | None], same: Same, one_by_one: Mapping[int, _File]) -> Drawn:
+    """The files that are written alike and the others, in order."""
+    counts, marks = same.counts.copy(), same.marks.copy()
+    texts = list(same.names)
+    corners, owners = [same.corners], [np.repeat(np.arange(len(counts)), counts)]
+    for number, (parts, _, bits) in one_by_one.items():
+        counts[number], marks[number] = len(parts) // (1 + _GROUPS), bits
+        texts += parts[1 :: 1 + _GROUPS]
+        owners.append(np.full(counts[number], number))
+    if one_by_one:
+        corners.append(_corners(list(one_by_one.values())))
+    index = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    order = np.argsort(np.concatenate(owners), kind="stable")
+    sizes = [(0, 0) if head is None or head[1] is None else (int(head[1]), int(head[2])) for head in heads]
+    return Drawn(
+        counts=counts,
+        names=tuple(text.decode() for text in index),
+        classes=np.array([index[text] for text in texts], np.int32)[order],
+        corners=np.concatenate(corners)[order],
+        rings=np.zeros(0, np.int64),
+        lengths=np.zeros(0, np.int64),
+        points=np.zeros((0, 2)),
+        said=np.array(sizes, np.int64).reshape(-1, 2),
+        marks=marks,
+        odd=np.array([head is None for head in heads], np.bool_),
+    )
+
+
+def _corners(files: Sequence[_File]) -> Floats:
+    """(k, 4) left, top, right and bottom of the objects of some files."""
+    sides: tuple[list[bytes], ...] = ([], [], [], [])
+    for parts, places, _ in files:
+        for side, place in zip(sides, places, strict=True):
+            side += parts[2 + place :: 1 + _GROUPS]
+    return np.stack([_numbers(side) for side in sides], axis=1)
+
+
 def _numbers(texts: Sequence[bytes]) -> Floats:
     try:
         return np.array(orjson.loads(b"[%b]" % b",".join(texts)), np.float64)
@@ -159,20 +185,20 @@ def _numbers(texts: Sequence[bytes]) -> Floats:
         return np.array([float(text) for text in texts], np.float64)
 
 
-def columns(objects: Objects, sizes: NDArray[np.int32], numbers: Mapping[bytes, int]) -> Columns:
+def columns(drawn: Drawn, sizes: NDArray[np.int32], numbers: Mapping[str, int]) -> Columns:
     """Boxes in pixels.
 
     Args:
-        objects: The labels of n files.
+        drawn: The labels of n files.
         sizes: (n, 2) width and height of the images in pixels.
         numbers: Class number by name.
     """
-    known = numbers.get
-    classes = np.array([known(name, -1) for name in objects.names], np.int32)
-    boxes, refused, clipped = boxes_inside(objects.numbers, np.repeat(sizes.astype(np.float64), objects.counts, axis=0))
+    classes = drawn.numbered([numbers.get(name, -1) for name in drawn.names])
+    size = np.repeat(sizes.astype(np.float64), drawn.counts, axis=0)
+    boxes, refused, clipped = boxes_inside(drawn.corners.astype(np.float64), size)
     refused |= classes < 0
     return Columns(
-        counts=objects.counts,
+        counts=drawn.counts,
         classes=np.maximum(classes, 0),
         boxes=boxes,
         refused=refused,
