@@ -7,14 +7,15 @@ walked element by element.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from rcg.annotations.finding import FIRST, find_images, name_below, names_of, unseen
-from rcg.annotations.formats.coco_index import Image, Index, id_key
+from rcg.annotations.formats.coco_index import Image, Index, id_key, is_simple
 from rcg.annotations.formats.coco_read import Reader, Row
 from rcg.annotations.formats.coco_runs import Columnwise, seal_rows
 from rcg.annotations.jsonscan import JsonFile
@@ -196,27 +197,39 @@ def _rows(
     keep = all(isinstance(each, int) for each in ids) and len(set(ids)) == len(ids)
     if not keep:
         notes.say("the image ids are no numbers or not unique, so images are numbered anew")
-    several = len(files) > 1
+    named = [
+        _naming(path, folder, images, several=len(files) > 1, exact=exact)
+        for path, folder in zip(files, folders, strict=True)
+    ]
+    said = [_split_of_file(path) for path in files]
     rows: dict[str, Row] = {}
     for number, image in index.images.items():
-        folder, path = folders[image.part], files[image.part]
-        said = split_of_path(f"{path.parent.name}/x")
-        if path.name.startswith(_OFFICIAL):
-            said = split_of_path(f"{path.stem.rpartition('_')[2]}/x") or said
-        if folder is not None:
-            name = name_below(names_of(image.name), folder, images)
-        elif exact:
-            name = image.name
-        else:
-            name = f"{path.stem}/{unseen(image.name)}" if several else unseen(image.name)
+        name = named[image.part](image.name)
         row = rows.get(name)
         if row is not None:
             row.numbers.append(number)
             notes.add("images that several entries name, read as one", name)
         else:
-            split = image.split or split_of_path(name) or said
+            split = image.split or ("/" in name and split_of_path(name)) or said[image.part]
             rows[name] = Row(name, image, [number], image.id if keep else None, split)
-    return sorted(rows.values(), key=lambda row: row.name)
+    return sorted(rows.values(), key=attrgetter("name"))
+
+
+def _naming(path: Path, folder: Path | None, images: Path, *, several: bool, exact: bool) -> Callable[[str], str]:
+    """How the images of a file are called, by the names in it."""
+    if folder is not None:
+        above = name_below(["x"], folder, images)[:-1]
+        return lambda name: above + name if is_simple(name) else name_below(names_of(name), folder, images)
+    if exact:
+        return str
+    above = f"{path.stem}/" if several else ""
+    return lambda name: above + (name if is_simple(name) else unseen(name))
+
+
+def _split_of_file(path: Path) -> str | None:
+    """The split that the name of a label file or its folder speaks of."""
+    said = split_of_path(f"{path.parent.name}/x")
+    return (split_of_path(f"{path.stem.rpartition('_')[2]}/x") or said) if path.name.startswith(_OFFICIAL) else said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcg.annotations.block import Floats, Ints
+from rcg.annotations.formats.coco_flat import Boxes
 
 KNOWN = frozenset(
     {"id", "image_id", "category_id", "bbox", "area", "segmentation", "iscrowd", "score", "keypoints", "num_keypoints"}
@@ -55,13 +56,20 @@ class BoxColumns:
         except (KeyError, TypeError, ValueError, OverflowError):
             self.skip(len(values))
             return
-        usual = areas - boxes[:, 2] * boxes[:, 3]
-        plain = np.isnan(areas) | (np.abs(usual) <= 1e-6 * boxes[:, 2] * boxes[:, 3])
-        plain &= np.isnan(scores) | ((scores >= 0) & (scores <= 1))
+        plain = _is_box(boxes, scores, areas)
         more = [each.get("segmentation") or each.get("iscrowd") or each.get("keypoints") for each in values]
         plain &= ~np.array(list(map(bool, more)), np.bool_)
         if any(not KNOWN.issuperset(shape) for shape in set(map(tuple, values))):
             plain &= np.array([KNOWN.issuperset(each) for each in values], np.bool_)
+        self._take(category, boxes, scores, plain)
+
+    def add_boxes(self, part: int, found: Boxes) -> None:
+        """Take in annotations that are columns already."""
+        number = {each: self._number(part, each) for each in dict.fromkeys(found.categories)}
+        plain = _is_box(found.boxes, found.scores, found.areas) & ~found.crowds
+        self._take([number[each] for each in found.categories], found.boxes, found.scores, plain)
+
+    def _take(self, category: list[int], boxes: Floats, scores: Floats, plain: NDArray[np.bool_]) -> None:
         self._category.append(np.array(category, np.int32))
         self._boxes.append(boxes)
         self._scores.append(scores)
@@ -83,3 +91,10 @@ class BoxColumns:
         category, plain = np.concatenate(self._category), np.concatenate(self._plain)
         boxes, scores = np.concatenate(self._boxes), np.concatenate(self._scores)
         return category[order], boxes[order], scores[order], plain[order]
+
+
+def _is_box(boxes: Floats, scores: Floats, areas: Floats) -> NDArray[np.bool_]:
+    """Which annotations say no more than their boxes do, and have a score that can be one, or none."""
+    usual = boxes[:, 2] * boxes[:, 3]
+    plain = np.isnan(areas) | (np.abs(areas - usual) <= 1e-6 * usual)
+    return np.asarray(plain & (np.isnan(scores) | ((scores >= 0) & (scores <= 1))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,17 @@ from numpy.typing import NDArray
 from rcg.annotations.block import Ints
 from rcg.annotations.finding import tails
 from rcg.annotations.formats.coco_boxes import BoxColumns
+from rcg.annotations.formats.coco_flat import Boxes, Flat
 from rcg.annotations.jsonscan import JsonFile
 from rcg.annotations.stretches import Stretch, Unusual
+
+_USUAL = frozenset({"id", "file_name", "width", "height"})
+_SIMPLE = re.compile(r"\w[\w. -]*(?:/\w[\w. -]*)*")
+
+
+def is_simple(name: str) -> bool:
+    """Whether a file name, as most, is one and the same however it is read: no backslash, drive, or way up in it."""
+    return _SIMPLE.fullmatch(name) is not None
 
 
 @dataclass(slots=True)
@@ -93,11 +103,12 @@ class Index:
             self.truths.append(path)
         with JsonFile(path) as file:
             before = self._begin()
-            try:
-                found = self._in_stretches(file, part, images=images, annotations=annotations)
-            except Unusual:
-                self._undo(before)
-                found = self._one_by_one(file, part, images=images, annotations=annotations)
+            for way in (self._in_columns, self._in_stretches, self._one_by_one):
+                try:
+                    found = way(file, part, images=images, annotations=annotations)
+                    break
+                except Unusual:
+                    self._undo(before)
             if annotations and not file.is_list and "annotations" not in found:
                 self.without[part] = path
 
@@ -113,6 +124,23 @@ class Index:
         del self._spans[before[3] :]
         self.columns.cut(before[3] // 4)
 
+    def _in_columns(self, file: JsonFile, part: int, *, images: bool, annotations: bool) -> set[str]:
+        """Take in a file whose annotations are objects without objects in them; returns the keys of its lists."""
+        if not annotations:
+            raise Unusual
+        keys: set[str] = set()
+        with Flat(file.path, is_list=file.is_list) as flat:
+            for found in flat.annotations():
+                if isinstance(found, Boxes):
+                    self._add_boxes(part, found)
+                else:
+                    self._add_stretch(part, found)
+            for stretch in flat.rest():
+                keys.add(stretch.key)
+                if images and stretch.key in ("images", "categories"):
+                    self._add_entries(part, stretch, bad=True)
+        return keys
+
     def _in_stretches(self, file: JsonFile, part: int, *, images: bool, annotations: bool) -> set[str]:
         """Take in a file in the usual shape; returns the keys of its lists."""
         keys: set[str] = set()
@@ -121,14 +149,29 @@ class Index:
             if annotations and stretch.key in ("annotations", ""):
                 self._add_stretch(part, stretch)
             elif images and stretch.key in ("images", "categories"):
-                add = self._add_image if stretch.key == "images" else self._add_category
-                for begin, end, value in zip(stretch.begins, stretch.ends, stretch.values, strict=True):
-                    try:
-                        add(part, value)
-                    except (ValueError, TypeError, KeyError, OverflowError) as error:
-                        if annotations:
-                            self.bad.append((Span(part, begin, end), _why(stretch.key, error)))
+                self._add_entries(part, stretch, bad=annotations)
         return keys | file.lists
+
+    def _add_entries(self, part: int, stretch: Stretch, *, bad: bool) -> None:
+        """Take in images or categories; those that cannot be understood are noted if they are worth it."""
+        add = self._add_image if stretch.key == "images" else self._add_category
+        for begin, end, value in zip(stretch.begins, stretch.ends, stretch.values, strict=True):
+            try:
+                add(part, value)
+            except (ValueError, TypeError, KeyError, OverflowError) as error:
+                if bad:
+                    self.bad.append((Span(part, begin, end), _why(stretch.key, error)))
+
+    def _add_boxes(self, part: int, found: Boxes) -> None:
+        """Take in annotations that are columns already; those of an image mostly stand together."""
+        ids = found.image_ids
+        firsts = np.flatnonzero(np.diff(ids, prepend=ids[0] - 1))
+        numbers = np.array([self._number(part, each) for each in ids[firsts].tolist()], np.int64)
+        rows = np.empty((len(ids), 4), np.int64)
+        rows[:, 0] = np.repeat(numbers, np.diff(firsts, append=len(ids)))
+        rows[:, 1], rows[:, 2], rows[:, 3] = part, found.begins, found.ends
+        self._spans.frombytes(rows.tobytes())
+        self.columns.add_boxes(part, found)
 
     def _add_stretch(self, part: int, stretch: Stretch) -> None:
         """Take in annotations: their spans, and as columns what can be one."""
@@ -173,20 +216,20 @@ class Index:
         if number in self.images:
             raise ValueError(f"the image id {value['id']} is there twice; give every image an id of its own")
         name = str(value["file_name"])
-        if not name.strip("/\\.") or "\0" in name or not tails(name.replace("\\", "/")):
+        if not is_simple(name) and _is_nothing(name):
             raise ValueError(f"{name!r} is no file name; correct it")
         if type(value["id"]) is int:
             self._known[part, value["id"]] = number
-        self.images[number] = Image(
-            part,
-            value["id"],
-            name,
-            int(value.get("width") or 0),
-            int(value.get("height") or 0),
-            value.get("labelled") is not False,
-            value.get("card") if isinstance(value.get("card"), str) else None,
-            value.get("split") if value.get("split") in ("train", "val", "test") else None,
-        )
+        size = int(value.get("width") or 0), int(value.get("height") or 0)
+        self.images[number] = Image(part, value["id"], name, *size)
+        if not _USUAL.issuperset(value):
+            self._add_own(self.images[number], value)
+
+    def _add_own(self, image: Image, value: dict[str, Any]) -> None:
+        """Take in what RCG wrote besides."""
+        image.labelled = value.get("labelled") is not False
+        image.card = value.get("card") if isinstance(value.get("card"), str) else None
+        image.split = value.get("split") if value.get("split") in ("train", "val", "test") else None
 
     def _add_category(self, part: int, value: dict[str, Any]) -> None:
         id_key(value["id"])  # refuses what is no id
@@ -227,11 +270,18 @@ class Index:
 
 def id_key(value: Any) -> str:
     """An id as a text: 7, 7.0 and "7" are the same."""
+    if type(value) is int:
+        return str(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if value is None or isinstance(value, bool | list | dict):
         raise ValueError(f"{value!r} is no id; write a number")
     return str(value)
+
+
+def _is_nothing(name: str) -> bool:
+    """Whether a name cannot be that of a file."""
+    return not name.strip("/\\.") or "\0" in name or not tails(name.replace("\\", "/"))
 
 
 def _why(key: str, error: Exception) -> str:

@@ -66,20 +66,22 @@ class Columnwise:
         noted, bad = Counted(), list[BadLine]()
         before = reader.unscored
         records = {place: reader.record(rows[place], bad.append, noted) for place in np.flatnonzero(odd).tolist()}
-        for place in np.flatnonzero(~odd).tolist():
-            if reader.folders[rows[place].image.part] is None:
-                noted.add(NOT_THERE, rows[place].name)
+        if missing := [
+            row.name for row, apart in zip(rows, odd.tolist(), strict=True) if not apart and self._lacks(row)
+        ]:
+            noted.take((NOT_THERE, missing[0], len(missing)))
         stay = [place for place in range(len(rows)) if place not in records or records[place] is not None]
+        there = [rows[place] for place in stay]
         block = Block(
-            names=[rows[place].name for place in stay],
+            names=[row.name for row in there],
             sizes=sizes[stay],
-            labelled=np.array([bool(counts[place]) or self._spoken(rows[place]) for place in stay], np.bool_),
-            splits=[rows[place].split for place in stay],
+            labelled=(counts[stay] > 0) | np.array([self._spoken(row) for row in there], np.bool_),
+            splits=[row.split for row in there],
             counts=np.where(odd, 0, counts)[stay].astype(np.int64),
             classes=classes[kept],
             boxes=inside[kept],
             scores=None if np.isnan(scores[kept]).all() else scores[kept],
-            image_ids=_ids([rows[place] for place in stay]),
+            image_ids=_ids(there),
             records=_there(records, stay),
         )
         return Read(
@@ -105,6 +107,10 @@ class Columnwise:
             odd[there] |= (seen != said[there]).any(axis=1)  # another size is worth a note
             sizes[there] = np.where(seen > 0, seen, 1)
         return sizes, odd
+
+    def _lacks(self, row: Row) -> bool:
+        """Whether there is no image, so that the file has to be believed."""
+        return self._reader.folders[row.image.part] is None
 
     def _spoken(self, row: Row) -> bool:
         """Whether an image without annotations is background."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from rcg.annotations.block import Block
 from rcg.annotations.folder import FolderWriter
@@ -82,16 +84,19 @@ class YoloWriter(FolderWriter):
         """Write a run of images; boxes in columns go out several times faster than records."""
         if block.records or block.rings is not None or self._points or self._kind not in ("any", "detect"):
             return super().put_block(block)
-        lines, starts = box_lines(block), block.starts.tolist()
         lost: list[Loss] = []
-        images = zip(block.names, block.labelled.tolist(), block.splits, pairwise(starts), strict=True)
-        for place, (name, labelled, split, (first, last)) in enumerate(images):
-            if not labelled and first == last:  # no label file, and perhaps a split that is lost with it
+        images = zip(
+            block.names, block.labelled.tolist(), block.splits, block.counts.tolist(), texts(block), strict=True
+        )
+        for place, (name, labelled, split, count, text) in enumerate(images):
+            if not labelled and not count:  # no label file, and perhaps a split that is lost with it
                 lost += self.add(block.record(place, self.labels.names))
                 continue
             label = f"labels/{name[: -len(ending_of(name)) or None]}.txt"
-            text = b"".join(lines[first:last])
-            lost += self.put(Rendered(name, name=label, head=text, annotations=last - first, split=split))
+            if not self.folder.write(label, text):  # put says what is lost
+                lost += self.put(Rendered(name, name=label, head=text, annotations=count, split=split))
+            elif split is not None:
+                self._lists.setdefault(split, []).append(name)
         return tuple(lost)
 
     def mark(self) -> dict[str, Any]:
@@ -150,21 +155,40 @@ class YoloWriter(FolderWriter):
         return [*lines, *(f"# no image is in {split}" for split in missing)]
 
 
-def box_lines(block: Block) -> list[bytes]:
-    """The lines of the boxes of a block: class, and middle and extent as fractions of the image, to nine digits."""
+def texts(block: Block) -> list[bytes]:
+    """The label files of a block of boxes: class, middle and extent as fractions of the image to nine digits, score."""
+    pieces = [b""] * (2 * len(block.classes))
+    pieces[::2] = _numbers(block.classes)
+    pieces[1::2] = _lines(block)
+    return [b"".join(pieces[first:last]) for first, last in pairwise((2 * block.starts).tolist())]
+
+
+def _numbers(classes: NDArray[np.int32]) -> list[bytes]:
+    written = [b"%d" % number for number in range(int(classes.max(initial=-1)) + 1)]
+    return [written[number] for number in classes.tolist()]
+
+
+def _lines(block: Block) -> list[bytes]:
+    """What stands behind the class."""
     if not len(block.classes):
         return []
     sizes = np.repeat(block.sizes.astype(np.float64), block.counts, axis=0)
     begin, extent = block.boxes[:, :2], block.boxes[:, 2:]
     values = np.hstack([(begin + extent / 2) / sizes, extent / sizes])
-    text = (
-        orjson.dumps(np.round(values, 9), option=orjson.OPT_SERIALIZE_NUMPY).replace(b".0,", b",").replace(b".0]", b"]")
-    )
-    rows = text.replace(b",", b" ")[2:-2].split(b"] [")
+    text = orjson.dumps(np.round(values, 9), option=orjson.OPT_SERIALIZE_NUMPY)
+    for end in (b",", b"]"):
+        text = text.replace(b".0" + end, end) if b".0" + end in text else text
+    lines = (b" " + text[1:-1].translate(_AS_LINES, b"[")).splitlines(keepends=True)
     if block.scores is None:
-        return [b"%d %b\n" % row for row in zip(block.classes.tolist(), rows, strict=True)]
-    scores = [b"" if np.isnan(score) else b" %.9g" % score for score in block.scores.tolist()]
-    return [b"%d %b%b\n" % row for row in zip(block.classes.tolist(), rows, scores, strict=True)]
+        return lines
+    scores = block.scores.tolist()
+    return [
+        line if math.isnan(score) else b"%b %.9g\n" % (line[:-1], score)
+        for line, score in zip(lines, scores, strict=True)
+    ]
+
+
+_AS_LINES = bytes.maketrans(b",]", b" \n")
 
 
 @dataclass(frozen=True, slots=True)
