@@ -47,6 +47,12 @@ ODD = [
     FILE.format(written()) + "<!-- done -->",
     FILE.format(written() * 2).replace("</annotation>", ""),
     FILE.format(written() * 2)[:-40],
+    FILE.format(written() * 2) + "more",
+    FILE.format(written() * 2).replace("</annotation>", "</annotatiom>"),
+    FILE.format(written() + written().replace("</object>", "</objecx>") + written()),
+    FILE.format(written(left='"7"')),
+    FILE.format(written(left="[7]")),
+    FILE.format(written(left="true")),
 ]
 
 
@@ -71,15 +77,13 @@ def behind_the_head(file):
 
 
 def test_only_the_files_in_the_form_are_taken():
-    files = [behind_the_head(PLAIN), behind_the_head(ODD[4]), behind_the_head(ODD[18]), b"", behind_the_head(ODD[10])]
+    files = [behind_the_head(each) for each in (PLAIN, ODD[2], ODD[18], ODD[10])]
+    files.insert(3, b"")
     first = files[0][: files[0].index(b"<object>", 1)]
     found = alike(files, learnt(first, files[0]))
-    assert (found.counts.tolist(), found.others.tolist(), found.marks.tolist()) == (
-        [3, 1, 0, 0, 1],
-        [2, 3],
-        [0, 0, 0, 0, 2],
-    )
-    assert found.corners.tolist() == [[10, 2, 150, 44]] * 3 + [[7, 2, 150, 44], [10, 2, 150, 44]]
+    assert (found.counts.tolist(), found.others.tolist()) == ([3, 1, 0, 0, 1], [2, 3])
+    assert found.marks.tolist() == [0, 0, 0, 0, 2]
+    assert found.corners.tolist() == [[10, 2, 150, 44]] * 3 + [[1.5, 2, 20.25, 44], [10, 2, 150, 44]]
     assert alike(files, None).others.tolist() == [0, 1, 2, 3, 4]
 
 

@@ -140,3 +140,14 @@ def test_only_so_much_is_kept(tmp_path):
     assert kept.of(["000"]) is not None
     assert kept.of(["099"]) is None
     assert len(pickle.dumps(kept)) < 5_000_000
+
+
+def test_where_a_clock_is_wrong_the_length_of_a_file_tells(tmp_path):
+    (tmp_path / "a").write_text("as")
+    (tmp_path / "b").write_text("long")
+    kept = Kept(tmp_path)
+    kept.add(["a", "b"], [2, 4], drawn(("a",), [0, 0, 0]), began=time.time() + 100)
+    assert kept.of(["a", "b"]) is not None
+    (tmp_path / "b").write_text("longer")
+    assert kept.of(["a", "b"]) is None
+    assert kept.of(["a"]) is not None
