@@ -36,6 +36,19 @@ def floor(data: Path, out: Path, options: dict) -> None:
             target.write(share)
 
 
+def write_floor(data: Path, out: Path, options: dict) -> None:
+    """Read the COCO file, and write as many label files as there are images, with as many bytes."""
+    whole = (data / "coco/set.json").read_bytes()
+    names = re.findall(rb'"file_name": ?"([^"]+)"', whole)
+    (out / "yolo").mkdir()
+    inside = os.open(out / "yolo", os.O_RDONLY)
+    for name in names:
+        handle = os.open(name[:-4] + b".txt", os.O_CREAT | os.O_WRONLY, dir_fd=inside)
+        os.write(handle, b" " * options.get("bytes", 400))
+        os.close(handle)
+    os.close(inside)
+
+
 def rcg(data: Path, out: Path, options: dict) -> None:
     import inspect
 
@@ -191,6 +204,8 @@ def peak_mb() -> float:
 
 def measured(request: dict) -> dict:
     convert = TOOLS[request["tool"]]
+    if (request["tool"], request["task"]) == ("floor", "coco-yolo"):
+        convert = write_floor
     out = Path(request["out"])
     if "warm" in request:
         (out / "warm").mkdir(parents=True)

@@ -79,7 +79,7 @@ def find_images(
     """
     folders: list[Path | None] = []
     for path, images in zip(files, named, strict=True):
-        candidates = list(dict.fromkeys(_candidates(place, path)))
+        candidates = [each for each in dict.fromkeys(_candidates(place, path)) if each.is_dir()]
         hits = [sum(existing(folder, names) is not None for names in images) for folder in candidates]
         best = max(hits, default=0)
         folders.append(candidates[hits.index(best)] if best else None)

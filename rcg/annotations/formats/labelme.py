@@ -58,7 +58,9 @@ def recognise(place: Place) -> str | None:
 def _looks_like(path: Path) -> bool:
     try:
         with JsonFile(path) as file:
-            return not file.is_list and file.has("shapes")
+            if file.is_list or file.starts_with_list(("images",)):  # COCO's, which may be long to search through
+                return False
+            return file.has("shapes")
     except RcgError:
         return False
 
