@@ -14,7 +14,7 @@ import orjson
 import psutil
 
 from rcg.errors import DataError
-from rcg.files import explain
+from rcg.files import explain, part_prefix, remove_stale
 from rcg.processes import same_process
 
 
@@ -57,7 +57,8 @@ class Lock:
         mine = {"pid": me.pid, "host": socket.gethostname(), "started": me.create_time(), "doing": self.doing}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, beside = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+            remove_stale(self.path)
+            handle, beside = tempfile.mkstemp(prefix=part_prefix(self.path), suffix=".part", dir=self.path.parent)
             try:
                 with os.fdopen(handle, "wb") as out:
                     out.write(orjson.dumps(mine))
@@ -76,7 +77,7 @@ class Lock:
                 seen = self._content()
                 if holder := self._living(seen):
                     raise self._refusal(holder) from None
-                self._remove(seen, Path(f"{beside}.stale"))
+                self._remove(seen, Path(f"{beside.removesuffix('.part')}_stale.part"))
             else:
                 return
         raise DataError("the lock is taken again and again", where=self.path, fix="repeat the command")

@@ -223,6 +223,27 @@ def test_only_one_of_many_processes_gets_the_lock(tmp_path, stale):
     assert sum(got) == 1
 
 
+@pytest.mark.parametrize("moment", ["link", "rename"])
+def test_a_process_killed_while_it_takes_a_lock_leaves_nothing_for_long(tmp_path, moment):
+    code = (
+        "import os, pathlib, signal, sys\n"
+        "from rcg.locks import Lock\n"
+        "def die(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "whole = pathlib.Path.rename\n"
+        "def rename(*names): whole(*names); die()\n"
+        f"if {moment == 'link'}: os.link = die\n"
+        "else: pathlib.Path.rename = rename\n"
+        "Lock(sys.argv[1], doing='work').__enter__()\n"
+    )
+    if moment == "rename":
+        (tmp_path / "lock").write_text("what a dead process left")
+    subprocess.run([sys.executable, "-c", code, tmp_path / "lock"], check=False)
+    assert list(tmp_path.iterdir())
+    with Lock(tmp_path / "lock", doing="more work"):
+        assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_pid_is_trusted_only_with_its_start_time():
     me = psutil.Process()
     assert same_process(me.pid, me.create_time())

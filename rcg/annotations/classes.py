@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-from rcg.annotations.place import IMAGE_FOLDERS, LABEL_FOLDERS, Place
+from rcg.annotations.pairing import IMAGE_FOLDERS, LABEL_FOLDERS
+from rcg.annotations.place import Place
 from rcg.annotations.split import split_of_path
 from rcg.errors import DataError, FormatError, RcgError
 from rcg.files import explain

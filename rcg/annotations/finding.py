@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from rcg.annotations.place import Pairs, Place
+from rcg.annotations.pairing import Pairs
+from rcg.annotations.place import Place
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 

@@ -16,7 +16,8 @@ from typing import Any, Generic, TypeVar
 
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable
 from rcg.annotations.finding import FIRST, find_images, name_below
-from rcg.annotations.place import Place, image_size
+from rcg.annotations.place import Place
+from rcg.annotations.sizes import image_size
 from rcg.annotations.source import (
     ALL_REFUSED,
     CLIPPED,

@@ -2,84 +2,36 @@
 
 from __future__ import annotations
 
-import math
-import os
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar, overload
+from typing import Generic, TypeVar
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 from rcg.annotations.block import Block
-from rcg.annotations.checks import NoScore, UnknownClass, Unusable, flat_boxes, widening
+from rcg.annotations.checks import NoScore, UnknownClass, Unusable
 from rcg.annotations.columns import Columns, Marks, without
-from rcg.annotations.parallel import ordered_map
-from rcg.annotations.place import Pairs, image_size
+from rcg.annotations.items import Item, changed_at
+from rcg.annotations.sizes import image_size
 from rcg.annotations.source import (
     ALL_REFUSED,
     CLIPPED,
     OTHER_KIND,
-    RUN,
-    AnnotationSource,
     Counted,
-    Notes,
     Read,
-    Sums,
-    no_scores,
 )
-from rcg.errors import DataError
 from rcg.images import Size
-from rcg.progress import counted
-from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
+from rcg.types import Annotation, BadLine, ImageRecord
 
 Content = TypeVar("Content")
 Entry = TypeVar("Entry")
 
 Note = Callable[[str, str], None]
-
-NO_IMAGE = "no image belongs to this label file; add the image, or remove the file"
-
-
-class Item(NamedTuple):  # made once an image, four times as fast as a dataclass
-    """One image: its name, its label file if it has one, and its split if its source says so."""
-
-    name: str
-    label: str | None
-    split: str | None
-
-
-class Items(Sequence[Item]):
-    """The images of a source, each made when it is asked for: a million of them are kept as their names alone.
-
-    Args:
-        names: The images, sorted.
-        label_of: Label file by image.
-        split: Says which split an image is in.
-    """
-
-    def __init__(self, names: Sequence[str], label_of: Mapping[str, str], split: Callable[[str], str | None]) -> None:
-        self._names, self._label_of, self._split = names, label_of, split
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @overload
-    def __getitem__(self, place: int) -> Item: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Item]: ...
-    def __getitem__(self, place: int | slice) -> Item | list[Item]:
-        if isinstance(place, slice):
-            of, split = self._label_of.get, self._split
-            return [Item(name, of(name), split(name)) for name in self._names[place]]
-        name = self._names[place]
-        return Item(name, self._label_of.get(name), self._split(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,168 +263,3 @@ class PerImageReader(ABC, Generic[Content, Entry]):
     def _bad(self, label: str, entry: Entry, reason: str) -> BadLine:
         line, text = self.locate(label, entry)
         return BadLine(file=self.root_shown + label, line=line, reason=reason, text=text[:200])
-
-
-def read_labels(root: Path, items: Sequence[Item]) -> list[bytes | None]:
-    """The label files of a run of images; b"" for an image without, None for a file that cannot be read."""
-    inside = os.open(root, os.O_RDONLY)  # names relative to it are found faster than whole paths
-    try:
-        return [b"" if item.label is None else _content(inside, item.label) for item in items]
-    finally:
-        os.close(inside)
-
-
-def _content(inside: int, name: str) -> bytes | None:
-    try:
-        handle = os.open(name, os.O_RDONLY, dir_fd=inside)
-    except (OSError, ValueError):
-        return None
-    try:
-        content = os.read(handle, _MOST)
-        while len(content) % _MOST == 0 and (more := os.read(handle, _MOST)):
-            content += more
-    except OSError:
-        return None
-    finally:
-        os.close(handle)
-    return content
-
-
-_MOST = 1 << 16  # more than nearly all label files have
-_RUN_BYTES = 1 << 20
-_SOME = 8
-
-
-def changed_at(path: str) -> float:
-    """When a file was last changed, renamed or put there, in seconds since 1970; infinity where it is not there."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - twice as fast, once a file
-    except (OSError, ValueError):
-        return math.inf
-    return max(found.st_mtime, found.st_ctime)
-
-
-def size_of(path: str) -> int:
-    """The bytes of a file; 0 where it is not there."""
-    try:
-        return os.stat(path).st_size  # noqa: PTH116 - as above
-    except (OSError, ValueError):
-        return 0
-
-
-def seal(items: Sequence[Item]) -> str:
-    """A hash of the names and splits of a run of images."""
-    text = "\0".join(f"{each.name}\n{each.label}\n{each.split}" for each in items)
-    return xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogateescape"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Run(Generic[Content, Entry]):
-    """A reader of runs of images, for a worker process."""
-
-    read: PerImageReader[Content, Entry]
-    names: tuple[str, ...]
-    items: Sequence[Item]
-    widen: bool
-
-    def __call__(self, run: range) -> Read:
-        began, items = time.time(), self.items[run.start : run.stop]
-        with flat_boxes(widen=self.widen):  # a worker that was not forked does not know
-            return replace(self.read.block(items, self.names), stamp=seal(items), began=began)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orphans:
-    """Labels that cannot be used as files: no image belongs to them, or another file speaks for it already."""
-
-    files: tuple[str, ...]
-    doubled: Mapping[str, str]
-
-    def lines(self, read: PerImageReader[Content, Entry]) -> Iterator[BadLine]:
-        """All their labels, for the quarantine."""
-        for label in self.files:
-            yield from read.all_lines(label, NO_IMAGE)
-        for label, other in self.doubled.items():
-            yield from read.all_lines(label, f"{other} speaks for the same image already; keep one of the two")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PerImageSource(AnnotationSource, Generic[Content, Entry]):
-    """Labels in a format with one label file an image; see `AnnotationSource`.
-
-    Attributes:
-        format: Name of the format.
-        reason: Why it was recognised.
-        images: Folder that file names are relative to.
-        labels: The classes.
-        items: The images, sorted by name.
-        read: Reads one of them.
-        orphans: Label files that belong to no image.
-        class_hint: Where the class names came from, for the error when no label fits them.
-        notes: What is worth telling.
-    """
-
-    format: str
-    reason: str
-    images: Path
-    labels: LabelSet
-    items: Sequence[Item]
-    read: PerImageReader[Content, Entry]
-    orphans: Orphans
-    class_hint: str
-    notes: Notes = field(default_factory=Notes)
-
-    @property
-    def total(self) -> int:
-        """How many images there are."""
-        return len(self.items)
-
-    def before(self) -> Iterator[BadLine]:
-        """The labels without an image."""
-        return self.orphans.lines(self.read)
-
-    def reads(self, *, start: int = 0, jobs: int = 1) -> Iterator[Read]:
-        """What reading the images gives, run by run; see `AnnotationSource.reads`."""
-        count = len(self.items)
-        length = min(RUN, max(1, _RUN_BYTES // self._label_bytes()))
-        runs = (range(at, min(at + length, count)) for at in range(start, count, length))
-        jobs = min(jobs, 1) if count - start <= length else jobs  # one run is one worker's
-        return ordered_map(_Run(self.read, self.labels.names, self.items, widening()), runs, jobs=jobs)
-
-    def _label_bytes(self) -> int:
-        """About how long a label file is, by some of them; a run of outlines should not fill the memory."""
-        some = self.items[:: max(1, len(self.items) // _SOME)]
-        sizes = [
-            size for each in some if each.label is not None and (size := size_of(f"{self.read.root}/{each.label}"))
-        ]
-        return max(1, sum(sizes) // max(1, len(sizes)))
-
-    def same(self, start: int, count: int, *, stamp: str, since: float) -> bool:
-        """Whether reading a run of images would give what it gave; see `AnnotationSource.same`."""
-        items = self.items[start : start + count]
-        return len(items) == count and seal(items) == stamp and self.read.same(items, since)
-
-    def check(self, sums: Sums) -> None:
-        """Refuse labels that name no known class, and predictions without a score."""
-        if sums.unscored and not sums.annotations:
-            raise no_scores(sums.unscored, self.images)
-        if sums.unknown and not sums.annotations:
-            known = counted(len(self.labels.names), "class", "classes")
-            what = f"no label names one of the {known} in the class file ({sums.unknown:,} were read)"
-            fix = "lengthen the class file, or name the one that belongs to these labels (classes=FILE, --classes FILE)"
-            raise DataError(what, where=self.class_hint, fix=fix)
-
-    def note_pairs(self, found: Pairs) -> None:
-        """Note what matching images and label files brought to light."""
-        without = len(self.items) - len(found.label_of)
-        if without:
-            first = next(item.name for item in self.items if item.label is None)
-            self.notes.add("images without a label file, kept as not labelled", first, without)
-        for name in self.orphans.files:
-            self.notes.add("label files without an image, in the quarantine", name)
-        for label, images in found.shared.items():
-            self.notes.add(
-                "label files that several images share, each gets the labels", f"{label} ({', '.join(images)})"
-            )
-        if found.by_name:
-            self.notes.say("no label file stands at the path of its image, so they were matched by name alone")

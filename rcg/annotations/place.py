@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 
-from rcg.annotations.checks import Unusable
-from rcg.errors import DataError, RcgError
+from rcg.annotations.pairing import IMAGE_FOLDERS, LABEL_FOLDERS, Pairs, pair
+from rcg.errors import DataError
 from rcg.files import exists, explain
 from rcg.folders import children, folders_and_files, walk
-from rcg.images import EXTENSIONS, Size, ending_of, is_ignored, is_image_name, list_images, max_pixels, read_size
+from rcg.images import EXTENSIONS, ending_of, is_ignored, is_image_name, list_images
 
-IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
 _MOST_JSON = 2000  # a folder may hold one LabelMe file an image; a file for all of them is among the first
 _FIRST_JSON = 50
 _HEAD = 4096
 _FEW_ENDINGS = 8
-LABEL_FOLDERS = frozenset({"labels", "label", "annotations", "xml", "txt"})
 
 
 class Place:
@@ -300,204 +292,3 @@ def _has_image(folder: Path, *, above: tuple[os.stat_result, ...] = ()) -> bool:
     except OSError:
         return False
     return any(_has_image(each, above=(*above, here)) for each in sorted(below))
-
-
-def pairing_key(name: str, folders: frozenset[str]) -> str:
-    """What an image and its label file have in common: the path without ending and without `images` or `labels`.
-
-    Example:
-        >>> pairing_key("train/images/a.jpg", IMAGE_FOLDERS) == pairing_key("train/labels/a.txt", LABEL_FOLDERS)
-        True
-    """
-    stem = os.path.splitext(name)[0]  # noqa: PTH122 - many times faster, once a file
-    if not stem.isascii():
-        stem = unicodedata.normalize("NFC", stem)  # macOS writes accents apart, others do not
-    if "/" not in stem:
-        return stem
-    *above, last = stem.split("/")
-    for at in range(len(above) - 1, -1, -1):
-        if above[at].lower() in folders:
-            del above[at]
-            break
-    return "/".join([*above, last])
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """Which label file belongs to which image.
-
-    Attributes:
-        label_of: Label file by image name; images without one are not in it.
-        orphans: Label files that belong to no image.
-        doubled: Label files whose image has another one already, with that one.
-        shared: Label files that belong to several images, with these.
-        by_name: Whether folders had to be disregarded, since no path fitted.
-    """
-
-    label_of: Mapping[str, str]
-    orphans: tuple[str, ...]
-    doubled: Mapping[str, str]
-    shared: Mapping[str, tuple[str, ...]]
-    by_name: bool
-
-
-def pair(images: Iterable[str], labels: Iterable[str], *, inside: str = "") -> Pairs:
-    """Find the image of each label file: by path, or where no path fits at all, by a name that is there once.
-
-    Args:
-        images: Image files, relative to the images' folder.
-        labels: Label files, relative to the labels' folder.
-        inside: The images' folder as seen from the labels' folder, with a slash at its end; empty where they are one
-            or lie apart. Labels below it are matched by their path from there.
-
-    Example:
-        >>> pair(["images/a.jpg"], ["labels/a.txt", "labels/b.txt"]).orphans
-        ('labels/b.txt',)
-    """
-    images, uses = tuple(images), dict.fromkeys(labels, 0)
-    label_of, shared, doubled = _pair_by_path(images, uses, inside)
-    by_name = bool(uses) and not label_of
-    if by_name:
-        label_of, shared, doubled = _pair_by_name(images, uses)
-    orphans = tuple(label for label, used in uses.items() if not used and label not in doubled)
-    return Pairs(label_of, orphans, doubled, shared, by_name and bool(label_of))
-
-
-_NOWHERE: list[tuple[str, str]] = []
-_Found = tuple[dict[str, str], dict[str, tuple[str, ...]], dict[str, str]]
-
-
-def _pair_by_path(images: tuple[str, ...], uses: dict[str, int], inside: str) -> _Found:
-    """Label by image; images by a label that several share; labels that come second for their image.
-
-    Folders are brought together first, so that of each image only its own name has to be looked up.
-    """
-    beginnings = _beginnings(uses, inside)
-    label_of: dict[str, str] = {}
-    doubled: dict[str, str] = {}
-    odd = {pairing_key(label.removeprefix(inside), LABEL_FOLDERS): label for label in uses if not label.isascii()}
-    for folder, run in groupby(images, _folder_of):
-        cut, here = len(folder), list(run)
-        places = beginnings.get(pairing_key(f"{folder}x.y", IMAGE_FOLDERS)[:-1], _NOWHERE)
-        found: dict[str, str] = {}
-        for begin, end in places:
-            more = {each: label for each in here if (label := begin + each[cut : each.rindex(".")] + end) in uses}
-            doubled |= {more[each]: found[each] for each in found.keys() & more.keys()}
-            found = more | found
-        if odd:
-            named = {each: odd.get(pairing_key(each, IMAGE_FOLDERS)) for each in here if not each.isascii()}
-            found = {each: label for each, label in named.items() if label} | found
-        label_of |= found
-    uses |= Counter(label_of.values())
-    shared: dict[str, tuple[str, ...]] = {}
-    if len(label_of) > len(set(label_of.values())):
-        for image, label in sorted(label_of.items()):
-            if uses[label] > 1:
-                shared[label] = (*shared.get(label, ()), image)
-    return label_of, shared, doubled
-
-
-def _folder_of(name: str) -> str:
-    """The folder of a file, with a slash at its end; empty where it is in none."""
-    return name[: name.rfind("/") + 1]
-
-
-def _beginnings(labels: Iterable[str], inside: str) -> dict[str, list[tuple[str, str]]]:
-    """By what a folder of images and one of labels have in common: how the names of its labels begin and end."""
-    folders: set[tuple[str, str]] = set()
-    folder, ending = None, ""
-    for label in labels:  # sorted, so that most come after one of the same folder
-        cut = label.rfind("/") + 1
-        if label[:cut] != folder or not label.endswith(ending):
-            folder, ending = label[:cut], label[label.rindex(".") :]
-            folders.add((folder, ending))
-    found: dict[str, list[tuple[str, str]]] = {}
-    for folder, ending in sorted(folders):
-        key = pairing_key(f"{folder}x.y".removeprefix(inside), LABEL_FOLDERS)[:-1]
-        found.setdefault(key, []).append((folder, ending))
-    return found
-
-
-def _pair_by_name(images: tuple[str, ...], uses: dict[str, int]) -> _Found:
-    """The same by the names alone; a name that two labels have, or images in two folders, fits none."""
-    by_key: dict[str, list[str]] = {}
-    for image in images:
-        by_key.setdefault(pairing_key(image, IMAGE_FOLDERS), []).append(image)
-    by_stem: dict[str, list[list[str]]] = {}
-    for key, found in by_key.items():
-        by_stem.setdefault(key.rpartition("/")[2], []).append(found)
-    stems = {label: pairing_key(label, LABEL_FOLDERS).rpartition("/")[2] for label in uses}
-    count = Counter(stems.values())
-    label_of: dict[str, str] = {}
-    shared: dict[str, tuple[str, ...]] = {}
-    for label, stem in stems.items():
-        if count[stem] == 1 and len(by_stem.get(stem, ())) == 1:
-            matches = by_stem[stem][0]
-            uses[label] = len(matches)
-            label_of |= dict.fromkeys(matches, label)
-            if len(matches) > 1:
-                shared[label] = tuple(matches)
-    return label_of, shared, {}
-
-
-_BEGINNINGS = (
-    (b"\xff\xd8", "JPEG", (".jpg", ".jpeg")),
-    (b"\x89PNG", "PNG", (".png",)),
-    (b"RIFF", "WebP", (".webp",)),
-    (b"BM", "BMP", (".bmp",)),
-    (b"II*\0", "TIFF", (".tif", ".tiff")),
-    (b"MM\0*", "TIFF", (".tif", ".tiff")),
-)
-
-
-_sizes: ContextVar[Callable[[str], Size | None] | None] = ContextVar("sizes", default=None)
-
-
-@contextmanager
-def known_sizes(look: Callable[[str], Size | None]) -> Iterator[None]:
-    """Inside of the block `image_size` asks `look` first, and opens only images whose size that does not know.
-
-    Args:
-        look: The size of an image by its full path, or None; it has to notice changed files itself.
-    """
-    token = _sizes.set(look)
-    try:
-        yield
-    finally:
-        _sizes.reset(token)
-
-
-def image_size(folder: Path, name: str) -> tuple[Size, str | None]:
-    """The size of an image from its header, and the kind of its content where its name claims another.
-
-    Raises:
-        Unusable: If it is missing, empty, cut off, no image, or beyond the limit of pixels.
-    """
-    path = f"{folder}/{name}"
-    if not name.isascii() and "\\ud" in ascii(name):  # lone surrogates stand for bytes that are no UTF-8
-        raise Unusable("the file name is not valid UTF-8; rename the file")
-    if (look := _sizes.get()) is not None and (known := look(path)) is not None:
-        return known, None
-    try:
-        size = read_size(path)
-    except RcgError as error:
-        raise Unusable(f"{error.what}; {error.fix}" if error.fix else error.what) from error
-    if size.width * size.height > max_pixels():
-        what = f"the image has {size.width:,} x {size.height:,} pixels, more than the limit of {max_pixels():,}"
-        raise Unusable(f"{what}; scale it down, or set RCG_MAX_PIXELS to a higher number")
-    return size, _other_kind(path)
-
-
-def _other_kind(path: str) -> str | None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        head = os.read(handle, 12)
-    finally:
-        os.close(handle)
-    ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 - many times faster, once a file
-    for beginning, kind, endings in _BEGINNINGS:
-        if head.startswith(beginning):
-            return None if ending in endings else kind
-    if head[4:8] == b"ftyp":
-        return None if ending in (".heic", ".heif", ".hif", ".avif") else "HEIC or AVIF"
-    return "another format"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rcg.annotations.place import IMAGE_FOLDERS
+from rcg.annotations.pairing import IMAGE_FOLDERS
 from rcg.annotations.source import Notes
 from rcg.errors import ConfigError
 from rcg.images import is_image_name

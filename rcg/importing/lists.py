@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rcg.annotations.place import IMAGE_FOLDERS
+from rcg.annotations.pairing import IMAGE_FOLDERS
 from rcg.annotations.source import Notes
 from rcg.errors import ConfigError
 from rcg.files import explain

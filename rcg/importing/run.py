@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rcg.annotations.perimage import Item
-from rcg.annotations.place import known_sizes
+from rcg.annotations.items import Item
+from rcg.annotations.sizes import known_sizes
 from rcg.annotations.source import Sums as ReadSums
 from rcg.annotations.split import split_of_path
 from rcg.dataset_writer import DatasetWriter

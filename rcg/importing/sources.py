@@ -12,9 +12,12 @@ from pathlib import Path
 from rcg.annotations import FORMATS, AnnotationSource, open_annotations
 from rcg.annotations.checks import Unusable
 from rcg.annotations.formats.coco import CocoSource
+from rcg.annotations.items import Item
 from rcg.annotations.listed import ListedSource
-from rcg.annotations.perimage import Item, Outcome, PerImageSource
-from rcg.annotations.place import Place, image_size
+from rcg.annotations.perimage import Outcome
+from rcg.annotations.perimage_source import PerImageSource
+from rcg.annotations.place import Place
+from rcg.annotations.sizes import image_size
 from rcg.annotations.source import Earlier, Notes
 from rcg.annotations.split import split_of_path
 from rcg.datasets import GROUND_TRUTH

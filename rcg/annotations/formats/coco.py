@@ -18,8 +18,8 @@ from rcg.annotations.finding import FIRST, find_images, name_below, names_of, un
 from rcg.annotations.formats.coco_index import Image, Index, id_key, is_simple
 from rcg.annotations.formats.coco_read import Reader, Row
 from rcg.annotations.formats.coco_runs import Columnwise, seal_rows
+from rcg.annotations.items import changed_at
 from rcg.annotations.jsonscan import JsonFile
-from rcg.annotations.perimage import changed_at
 from rcg.annotations.place import Place
 from rcg.annotations.source import RUN, AnnotationSource, Notes, Read, Reading, Sums, no_scores
 from rcg.annotations.split import split_of_path

@@ -12,7 +12,8 @@ from rcg.annotations.checks import NoOutline, NoScore, Unusable, box_inside, rin
 from rcg.annotations.formats.coco_boxes import KNOWN
 from rcg.annotations.formats.coco_index import Image, Index, Span, id_key
 from rcg.annotations.jsonscan import JsonFile
-from rcg.annotations.place import Place, image_size
+from rcg.annotations.place import Place
+from rcg.annotations.sizes import image_size
 from rcg.annotations.source import ALL_REFUSED, CLIPPED, OTHER_KIND, OTHER_SIZE, Bad, Noted
 from rcg.errors import DataError
 from rcg.geometry import bounds, polygon_area

@@ -27,11 +27,14 @@ from rcg.annotations.formats.labelme_file import (
     ring_of,
     things,
 )
+from rcg.annotations.items import Item, Items
 from rcg.annotations.jsonscan import JsonFile
 from rcg.annotations.kept import Kept
 from rcg.annotations.listed import number_of, size_said
-from rcg.annotations.perimage import Item, Items, Note, Orphans, PerImageReader, PerImageSource
-from rcg.annotations.place import Pairs, Place
+from rcg.annotations.pairing import Pairs
+from rcg.annotations.perimage import Note, PerImageReader
+from rcg.annotations.perimage_source import Orphans, PerImageSource
+from rcg.annotations.place import Place
 from rcg.annotations.shapes import ROUND, boxed, masked, outlined
 from rcg.annotations.source import OTHER_SIZE, RUN, Earlier, Read, Reading
 from rcg.annotations.split import split_of_path

@@ -21,9 +21,12 @@ from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.finding import SAME_IMAGE, named_only, with_named
 from rcg.annotations.formats.voc_columns import columns, read_objects
 from rcg.annotations.formats.voc_forms import MARKS
+from rcg.annotations.items import Item, Items, read_labels
 from rcg.annotations.kept import Kept
-from rcg.annotations.perimage import Item, Items, Note, Orphans, PerImageReader, PerImageSource, read_labels
-from rcg.annotations.place import Pairs, Place
+from rcg.annotations.pairing import Pairs
+from rcg.annotations.perimage import Note, PerImageReader
+from rcg.annotations.perimage_source import Orphans, PerImageSource
+from rcg.annotations.place import Place
 from rcg.annotations.source import OTHER_SIZE, RUN, Earlier, Read, Reading
 from rcg.annotations.split import split_of_path
 from rcg.errors import DataError

@@ -21,7 +21,9 @@ from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, 
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
 from rcg.annotations.formats.yolo_columns import columns, read_lines
 from rcg.annotations.formats.yolo_splits import LISTS, Splits
-from rcg.annotations.perimage import Item, Items, Orphans, PerImageReader, PerImageSource, read_labels
+from rcg.annotations.items import Item, Items, read_labels
+from rcg.annotations.perimage import PerImageReader
+from rcg.annotations.perimage_source import Orphans, PerImageSource
 from rcg.annotations.place import Place
 from rcg.annotations.source import Earlier, Read, Reading
 from rcg.errors import DataError, FormatError, RcgError
