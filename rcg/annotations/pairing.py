@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
 
@@ -67,13 +67,40 @@ def pair(images: Iterable[str], labels: Iterable[str], *, inside: str = "") -> P
         >>> pair(["images/a.jpg"], ["labels/a.txt", "labels/b.txt"]).orphans
         ('labels/b.txt',)
     """
-    images, uses = tuple(images), dict.fromkeys(labels, 0)
+    images, labels = tuple(images), tuple(labels)
+    if (quick := _one_to_one(images, labels, inside)) is not None:
+        return quick
+    uses = dict.fromkeys(labels, 0)
     label_of, shared, doubled = _pair_by_path(images, uses, inside)
     by_name = bool(uses) and not label_of
     if by_name:
         label_of, shared, doubled = _pair_by_name(images, uses)
     orphans = tuple(label for label, used in uses.items() if not used and label not in doubled)
     return Pairs(label_of, orphans, doubled, shared, by_name and bool(label_of))
+
+
+def _one_to_one(images: Iterable[str], labels: Iterable[str], inside: str) -> Pairs | None:
+    """The pairs where in each folder the n-th label is the n-th image's, as in most sets; None for all others."""
+    runs: dict[str, list[str]] = {}
+    for folder, run in groupby(labels, _folder_of):
+        if runs.setdefault(pairing_key(f"{folder}x.y".removeprefix(inside), LABEL_FOLDERS), own := [*run]) is not own:
+            return None
+    label_of: dict[str, str] = {}
+    seen: set[str] = set()
+    for folder, run in groupby(images, _folder_of):
+        key, here = pairing_key(f"{folder}x.y", IMAGE_FOLDERS), [*run]
+        found = runs.pop(key, [])
+        if key in seen or (found and found != _wanted(here, len(folder), found[0])):
+            return None
+        seen.add(key)
+        label_of.update(zip(here, found, strict=False))
+    return Pairs(label_of, (*chain.from_iterable(runs.values()),), {}, {}, by_name=False) if label_of else None
+
+
+def _wanted(images: Sequence[str], cut: int, label: str) -> list[str]:
+    """The labels of the images of a folder, if all are named as the first one is."""
+    begin, end = _folder_of(label), label[label.rindex(".") :]
+    return [begin + each[cut : each.rindex(".")] + end for each in images]
 
 
 _NOWHERE: list[tuple[str, str]] = []

@@ -143,6 +143,10 @@ class Place:
             names: File names in lower case, with their ending.
         """
         text = "\n".join(self.files.get(ending, ()))  # one search through all is much faster than a look at each
+        lower = text.lower()
+        names = [name for name in names if name in lower]
+        if not names:
+            return []
         wanted = "|".join(map(re.escape, names))
         found = re.findall(rf"^(?:.*/)?(?:{wanted})$", text, re.MULTILINE | re.IGNORECASE)
         return sorted(found, key=lambda name: (name.count("/"), name))
