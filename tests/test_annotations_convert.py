@@ -239,11 +239,11 @@ def test_the_target_may_stand_in_the_source(tmp_path):
     for _ in range(2):
         assert convert(tmp_path / "set", tmp_path / "set/labels.json").annotations == 1
     for _ in range(2):
-        assert convert(tmp_path / "set", tmp_path / "set/voc", to="voc", from_="yolo").annotations == 1
-    with pytest.raises(FormatError, match=r"several kinds of labels are here: COCO JSON \(labels.json") as caught:
-        convert(tmp_path / "set", tmp_path / "elsewhere.json")
-    assert "--from" in str(caught.value)
-    assert convert(tmp_path / "set", tmp_path / "elsewhere.json", from_="yolo").annotations == 1
+        assert convert(tmp_path / "set", tmp_path / "set/voc", to="voc").annotations == 1
+    done = convert(tmp_path / "set", tmp_path / "elsewhere.json")
+    assert (done.format, done.images, done.annotations, done.dropped) == ("yolo", 1, 1, 0)
+    assert [note.partition(" ")[0] for note in done.notes] == ["COCO", "voc"]
+    assert all("is here too" in note and "was not read" in note for note in done.notes)
 
 
 @pytest.mark.parametrize("kind", ["empty", "no images", "no labels", "no labels, told", "texts", "missing", "json"])
@@ -434,7 +434,7 @@ def test_yolo_out_says_when_the_images_are_missing_and_where_ultralytics_looks(t
     notes = convert(tmp_path / "set/labels.json", tmp_path / "out", to="yolo").notes
     assert any("images were not found" in note for note in notes)
     assert not any("stay in" in note for note in notes)
-    assert any("Ultralytics" in note and "images replaced by labels" in note for note in notes)
+    assert any("Ultralytics looks for the labels in the image's own folder" in note for note in notes)
     image(tmp_path / "set/a.jpg")
     notes = convert(tmp_path / "set/labels.json", tmp_path / "out", to="yolo").notes
     assert f"the images were not copied, they stay in {tmp_path / 'set'}" in notes

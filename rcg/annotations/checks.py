@@ -103,9 +103,8 @@ def box_inside(left: float, top: float, right: float, bottom: float, size: Size)
 
 
 def _too_far(over: float, size: Size) -> str:
-    return (
-        f"it reaches {100 * over:.1f} % past the edge of the {size.width} x {size.height} image; up to 1 % is clipped"
-    )
+    what = f"it reaches {100 * over:.1f} % past the edge of the {size.width} x {size.height} image"
+    return f"{what}, and no more than 1 % is clipped; draw it again, or check that it belongs to this image"
 
 
 def ring_inside(points: Sequence[Point], size: Size) -> tuple[Polygon, bool]:
@@ -125,7 +124,7 @@ def ring_inside(points: Sequence[Point], size: Size) -> tuple[Polygon, bool]:
     if len(points) > 3 and points[0] == points[-1]:
         points = points[:-1]
     if len(points) < 3:
-        raise NoOutline(f"an outline needs at least 3 points, this one has {len(points)}")
+        raise NoOutline(f"an outline needs at least 3 points, this one has {len(points)}; draw it again")
     if not all(math.isfinite(x) and math.isfinite(y) for x, y in points):
         raise Unusable("a coordinate is not a finite number; write plain numbers")
     width, height = size.width, size.height
@@ -147,5 +146,5 @@ def score_of(value: float) -> float:
         Unusable: If it is not between 0 and 1.
     """
     if not 0 <= value <= 1:
-        raise Unusable(f"the score {value:g} is not between 0 and 1")
+        raise Unusable(f"the score {value:g} is not between 0 and 1; correct it")
     return value

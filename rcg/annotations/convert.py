@@ -17,6 +17,7 @@ from rcg.annotations.opening import open_annotations
 from rcg.annotations.quarantine import Quarantine, quarantine_path
 from rcg.annotations.resume import Mark, Workplace
 from rcg.annotations.source import AnnotationSource, BadMeter, Read, RecordWriter, Sums
+from rcg.annotations.target import check_target
 from rcg.errors import ConfigError, DataError
 from rcg.files import remove_stale
 from rcg.progress import Report, Tick, counted, duration, silent
@@ -25,6 +26,15 @@ from rcg.types import BadLine, LabelSet
 LOOKING = "looking for images and labels"
 _WIDENED = {"quarantine": (), "widen": ("boxes without width or height were made a pixel wide or high, as asked",)}
 ZERO_AREA = tuple(_WIDENED)
+_SHOWN = 2
+_LOSSES = {
+    "parts": "outlines of several parts",
+    "mask": "masks",
+    "crowd": "crowd marks",
+    "card": "which card it shows",
+    "box": "boxes that differ from their outline",
+    "split": "the split (train, val or test)",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +80,9 @@ class Conversion:
         if self.quarantine is not None:
             text += f" Left out: {self.dropped:,}; {self.quarantine} says which lines and files, and why."
         if self.losses:
-            lost = ", ".join(f"{what} ({count:,})" for what, count in self.losses.items())
+            lost = ", ".join(f"{_told(what)} ({count:,})" for what, count in self.losses.items())
             text += f" The format cannot carry: {lost}."
-        return " ".join([text, *(f"{note[0].upper()}{note[1:]}." for note in self.notes)])
+        return " ".join([text, *(f"{_capital(note)}." for note in self.notes)])
 
 
 def convert(
@@ -128,17 +138,21 @@ def convert(
     made = target_named(to)
     if first_id is not None and to != "coco":
         raise ConfigError(f"{made.title} has no category ids to begin at {first_id}", fix="leave first_id out")
+    if first_id is not None and first_id < 0:
+        raise ConfigError(f"category ids cannot begin at {first_id}", fix="give first_id (--first-id) as 0 or more")
     if zero_area not in ZERO_AREA:
         raise ConfigError(f"zero_area={zero_area!r} is not known", fix=f"choose one of {', '.join(ZERO_AREA)}")
     target = Path(target)
-    if target.is_dir() and not made.folder:
-        raise ConfigError("the target is a folder", where=target, fix=f"name a file, such as {target / 'labels.json'}")
+    check_target(target, made, source=source, labels=labels, classes=classes)
     report(Tick(task=LOOKING, done=0))
     read = open_annotations(
         source, format=from_, images=images, labels=labels, classes=classes, stage=stage, ignore=target
     )
     if class_map:
         read = MappedSource(read, class_map)
+    if made.keypoints and not read.labels.keypoints:
+        fix = "write boxes instead: to='yolo-detect' (--to yolo-detect)"
+        raise ConfigError("these labels have no keypoints", where=source, fix=fix)
     for path in (target, quarantine_path(target)):
         remove_stale(path)
     names = read.labels if first_id is None else read.labels.renumbered(first_id)
@@ -147,6 +161,7 @@ def convert(
         work = _Work(read, made.write(target, names, read.images), place, Quarantine(target, place.folder))
         done = work.run(report, jobs=jobs, strict=strict)
     there = not made.folder or done.there
+    advice = work.writer.advice() or ((made.advice,) if made.folder and made.advice else ())
     return Conversion(
         target=target,
         format=read.format,
@@ -158,9 +173,14 @@ def convert(
         seconds=time.perf_counter() - began,
         resumed=done.resumed,
         losses=dict(done.lost),
-        notes=(*read.notes.lines(), *_WIDENED[zero_area], *_about_images(made, read.images, there=there)),
+        notes=(*read.notes.lines(), *_WIDENED[zero_area], *_about_images(made, read.images, there=there), *advice),
         labels=names,
     )
+
+
+def _told(loss: str) -> str:
+    """A kind of loss in words that say what is lost."""
+    return _LOSSES.get(loss, loss)
 
 
 class _Work:
@@ -202,7 +222,7 @@ class _Work:
     def _put(self, read: Read) -> None:
         for loss in self.writer.put_block(read.block):
             if loss.what not in self.lost:
-                self.lost_first.append(f"{loss.file_name}: {loss.what}")
+                self.lost_first.append(f"{loss.file_name}: {_told(loss.what)}")
             self.lost[loss.what] += loss.count
         self.source.notes.take(read.notes)
         self.sums.add(read)
@@ -250,10 +270,9 @@ def _about_images(made: Target, images: Path, *, there: bool) -> tuple[str, ...]
     """What a folder of labels leaves open: where its images are."""
     if not made.folder:
         return ()
-    where = f"the images were not copied, they stay in {images}"
     if not there:
-        where = f"the images were not found in {images} (images=DIR, --images DIR names their folder)"
-    return (where, made.advice) if made.advice else (where,)
+        return (f"the images were not found in {images} (images=DIR, --images DIR names their folder)",)
+    return (f"the images were not copied, they stay in {images}",)
 
 
 def _cases(lines: Sequence[BadLine]) -> str:
@@ -266,10 +285,19 @@ def _all_bad(read: AnnotationSource, first: Sequence[BadLine]) -> DataError:
 
 
 def _refusal(target: Path, quarantine: Quarantine, first_lost: Sequence[str]) -> DataError:
-    parts, cases = [], _cases(quarantine.first)
+    parts, fixes = [], []
     if quarantine.count:
+        more = f"; and {quarantine.count - _SHOWN:,} more" if quarantine.count > _SHOWN else ""
+        cases = _cases(quarantine.first[:_SHOWN]) + more
         parts.append(f"{counted(quarantine.count, 'line or file', 'lines or files')} would be left out ({cases})")
+        fixes.append("mend those lines and files, or leave strict out to have them listed in the quarantine file")
     if first_lost:
-        parts.append(f"the format cannot carry everything ({'; '.join(first_lost[:5])})")
-    fix = "mend them, or leave strict out to have them listed in the quarantine file"
-    return DataError("nothing was written, since " + ", and ".join(parts), where=target, fix=fix)
+        more = f"; and {len(first_lost) - _SHOWN:,} more kinds" if len(first_lost) > _SHOWN else ""
+        parts.append(f"the format cannot carry everything ({'; '.join(first_lost[:_SHOWN])}{more})")
+        fixes.append("choose a format that carries it (coco carries all), or leave strict out to write the rest")
+    return DataError("nothing was written, since " + ", and ".join(parts), where=target, fix="; ".join(fixes))
+
+
+def _capital(sentence: str) -> str:
+    """The sentence with a capital at its beginning, unless it begins with a name such as data.yaml."""
+    return f"{sentence[0].upper()}{sentence[1:]}" if sentence.split(" ", 1)[0].strip(",").isalpha() else sentence

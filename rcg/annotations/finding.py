@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def with_named(place: Place, found: Pairs, said: Callable[[Path], str]) -> Pairs
             label_of[images[0]] = label
         else:
             orphans.append(label)
-    return Pairs(label_of, tuple(orphans), found.doubled, found.shared, found.by_name)
+    return replace(found, label_of=label_of, orphans=tuple(orphans))
 
 
 def named_only(place: Place, files: Iterable[str], said: Callable[[Path], str]) -> tuple[dict[str, str], list[str]]:
@@ -170,3 +171,36 @@ def named_only(place: Place, files: Iterable[str], said: Callable[[Path], str]) 
             name = name if name not in label_of else f"{above}{slash}{own}{ending}"
         label_of[name] = file
     return label_of, clashes
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Label files with their images.
+
+    Attributes:
+        names: The images, sorted.
+        pairs: Which label file belongs to which.
+        there: Whether the images are there; else names and sizes are as the label files say.
+        clashes: Label files that name the same image as another.
+    """
+
+    names: tuple[str, ...]
+    pairs: Pairs
+    there: bool
+    clashes: tuple[str, ...] = ()
+
+
+def match(place: Place, files: Sequence[str], said: Callable[[Path], str]) -> Matched:
+    """The images of label files; one file that was named, among others' images, needs none.
+
+    Args:
+        place: The source.
+        files: Label files, relative to its root.
+        said: As in `with_named`.
+    """
+    if place.has_images:
+        found = with_named(place, place.pairs(files), said)
+        if found.label_of or place.file is None or place.images_named:
+            return Matched(place.image_names, found, there=True)
+    label_of, clashes = named_only(place, files, said)
+    return Matched(tuple(sorted(label_of)), Pairs(label_of, (), {}, {}, False), there=False, clashes=tuple(clashes))

@@ -47,6 +47,11 @@ class AtomicFolder:
         """Expect files of the next run of images, which a killed process wrote and did not note, and replace them."""
         self._again = set()
 
+    @property
+    def folders(self) -> frozenset[str]:
+        """The folders in it that files were written to."""
+        return frozenset(self._made)
+
     def noted(self) -> None:
         """The run is over: a file that is there from now on is another image's."""
         self._again = None

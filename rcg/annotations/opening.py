@@ -11,7 +11,9 @@ from rcg.annotations.source import AnnotationSource, Earlier, Reading
 from rcg.errors import ConfigError, DataError, FormatError
 from rcg.progress import counted
 
-_BY_PRODUCTS = frozenset({"csv"})  # scripts write them from labels of another format, beside these
+_UNPACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
+_PACKED = (*_UNPACKED, ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst")
+_STAGES = ("ground_truth", "predictions")
 
 
 def open_annotations(
@@ -34,7 +36,7 @@ def open_annotations(
         images: The images' folder, where it is not to be found out.
         labels: The labels' folder or file, where it is not to be found out.
         classes: A class file, or the class names in their order. For COCO results: the COCO file they belong to.
-        stage: "ground_truth", or "predictions": then a label without a score is left out.
+        stage: "ground_truth" or "ground-truth", or "predictions": then a label without a score is left out.
         ignore: A path below the source that is no part of it, such as a conversion's target.
         trusted: Whether it is a COCO file that RCG wrote: sizes are taken from it and no image is opened.
         earlier: What an earlier reading of the same labels found out.
@@ -45,21 +47,36 @@ def open_annotations(
         DataError: If there is nothing to read.
         RcgError: If a path does not exist.
     """
-    stage = stage.replace("-", "_")
-    if stage not in ("ground_truth", "predictions"):
-        raise ConfigError(f"there is no stage {stage!r}", fix="use ground_truth or predictions")
-    place = Place(source, images=images, labels=labels, ignore=ignore)
+    if stage.replace("-", "_") not in _STAGES:
+        raise ConfigError(f"there is no stage {stage!r}", fix="use ground-truth or predictions")
+    for path in (source, labels):
+        _refuse_archive(path)
+    place = Place(source, images=images, labels=labels, ignore=ignore, without_made=True)
     others: list[tuple[Format, str]] = []
     if format == "auto":
         chosen, reason, place, others = _recognised(place)
     else:
         chosen, reason = format_named(format), f"{format} was asked for"
+        if place.passed and chosen.recognise(place) is None:
+            place = place.whole()
     need_score = stage == "predictions"
     reading = Reading(classes=classes, need_score=need_score, reason=reason, trusted=trusted, earlier=earlier)
     opened = chosen.open(place, reading)
     for other, why in others:
         opened.notes.say(f"{other.title} is here too ({why}) and was not read; --from {other.name} reads it")
+    for folder in place.passed:
+        opened.notes.say(f"{folder} is here too (written by RCG) and was not read; name that folder to read it")
     return opened
+
+
+def _refuse_archive(path: str | Path | None) -> None:
+    name = "" if path is None else str(path).lower()
+    if path is None or not name.endswith(_PACKED) or not Path(path).is_file():
+        return
+    fix = "unpack it, and name what was in it"
+    if name.endswith(_UNPACKED):
+        fix += f"; or add it to a dataset as it is: rcg dataset add NAME --images {path}"
+    raise ConfigError("this is an archive, and labels are read from files and folders only", where=path, fix=fix)
 
 
 def _recognised(place: Place) -> tuple[Format, str, Place, list[tuple[Format, str]]]:
@@ -67,19 +84,29 @@ def _recognised(place: Place) -> tuple[Format, str, Place, list[tuple[Format, st
     found = _fitting(place)
     if not found and (beside := place.opposite()) is not None and (found := _fitting(beside)):
         place = beside
-    first = [each for each in found if each[0].name not in _BY_PRODUCTS] or found
+    if not found and place.passed:
+        place = place.whole()
+        found = _fitting(place)
+    first = _originals(place, found)
     if len(first) == 1:
         return (*first[0], place, [each for each in found if each not in first])
     where = place.file or place.root
     if found:
         what = "; ".join(f"{each.title} ({reason})" for each, reason in found)
-        fix = f"say which to read: format={found[0][0].name!r} (--from {found[0][0].name}), or name the label file"
+        choices = " or ".join(f"--from {each.name}" for each, _ in found)
+        fix = f"say which to read: {choices} (format={found[0][0].name!r} and so on in Python), or name the label file"
         raise FormatError(f"several kinds of labels are here: {what}", where=where, fix=fix)
     known = ", ".join(each.title for each in FORMATS.values())
     if place.file is not None:
         fix = "name the folder that holds the labels, or a .json, .xml, .yaml or .names file"
         raise FormatError(f"this file is no label file of a known format ({known})", where=where, fix=fix)
     raise _nothing(place, known)
+
+
+def _originals(place: Place, found: list[tuple[Format, str]]) -> list[tuple[Format, str]]:
+    """Those that others may have been made of: scripts write CSV beside labels, and RCG writes COCO JSON."""
+    ranks = [each.rank(place) for each, _ in found] if len(found) > 1 else [0] * len(found)
+    return [each for each, rank in zip(found, ranks, strict=True) if rank == min(ranks)]
 
 
 def _fitting(place: Place) -> list[tuple[Format, str]]:

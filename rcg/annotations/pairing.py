@@ -6,7 +6,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
 IMAGE_FOLDERS = frozenset({"images", "jpegimages", "image", "imgs", "img"})
@@ -45,6 +45,7 @@ class Pairs:
         doubled: Label files whose image has another one already, with that one.
         shared: Label files that belong to several images, with these.
         by_name: Whether folders had to be disregarded, since no path fitted.
+        by_case: Images whose label file differs in upper and lower case.
     """
 
     label_of: Mapping[str, str]
@@ -52,6 +53,7 @@ class Pairs:
     doubled: Mapping[str, str]
     shared: Mapping[str, tuple[str, ...]]
     by_name: bool
+    by_case: tuple[str, ...] = ()
 
 
 def pair(images: Iterable[str], labels: Iterable[str], *, inside: str = "") -> Pairs:
@@ -69,14 +71,36 @@ def pair(images: Iterable[str], labels: Iterable[str], *, inside: str = "") -> P
     """
     images, labels = tuple(images), tuple(labels)
     if (quick := _one_to_one(images, labels, inside)) is not None:
-        return quick
+        return _with_other_case(images, quick, inside)
     uses = dict.fromkeys(labels, 0)
     label_of, shared, doubled = _pair_by_path(images, uses, inside)
     by_name = bool(uses) and not label_of
     if by_name:
         label_of, shared, doubled = _pair_by_name(images, uses)
     orphans = tuple(label for label, used in uses.items() if not used and label not in doubled)
-    return Pairs(label_of, orphans, doubled, shared, by_name and bool(label_of))
+    return _with_other_case(images, Pairs(label_of, orphans, doubled, shared, by_name and bool(label_of)), inside)
+
+
+def _with_other_case(images: tuple[str, ...], found: Pairs, inside: str) -> Pairs:
+    """The same with the label files that are left over, where just one image that has none is called so in other case.
+
+    Cameras write C0.JPG, and tools c0.txt; on Windows and macOS they are found all the same.
+    """
+    if not found.orphans or len(found.label_of) == len(images):
+        return found
+    left: dict[str, list[str]] = {}
+    for label in found.orphans:
+        left.setdefault(pairing_key(label.removeprefix(inside), LABEL_FOLDERS).casefold(), []).append(label)
+    called: dict[str, list[str]] = {}
+    for image in images:
+        if image not in found.label_of and (key := pairing_key(image, IMAGE_FOLDERS).casefold()) in left:
+            called.setdefault(key, []).append(image)
+    more = {own[0]: left[key][0] for key, own in called.items() if len(own) == 1 and len(left[key]) == 1}
+    if not more:
+        return found
+    used = set(more.values())
+    orphans = tuple(label for label in found.orphans if label not in used)
+    return replace(found, label_of={**found.label_of, **more}, orphans=orphans, by_case=tuple(more))
 
 
 def _one_to_one(images: Iterable[str], labels: Iterable[str], inside: str) -> Pairs | None:

@@ -250,7 +250,9 @@ class PerImageReader(ABC, Generic[Content, Entry]):
         try:
             return self.content(label)
         except OSError as error:
-            raise Unusable(f"the label file cannot be read ({error.strerror})") from error
+            raise Unusable(
+                f"the label file cannot be read ({error.strerror}); make it readable, or copy it again"
+            ) from error
 
     def all_lines(self, label: str, reason: str) -> list[BadLine]:
         """Every label of a file as left out for one reason; the file itself where there is none in it."""

@@ -135,5 +135,8 @@ class PerImageSource(AnnotationSource, Generic[Content, Entry]):
             self.notes.add(
                 "label files that several images share, each gets the labels", f"{label} ({', '.join(images)})"
             )
+        for name in found.by_case:
+            kind = "label files whose name differs from the image's in upper and lower case only, taken for theirs"
+            self.notes.add(kind, f"{found.label_of[name]} ({name})")
         if found.by_name:
             self.notes.say("no label file stands at the path of its image, so they were matched by name alone")

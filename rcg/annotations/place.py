@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from rcg.annotations.folder import MARK
 from rcg.annotations.pairing import IMAGE_FOLDERS, LABEL_FOLDERS, Pairs, pair
 from rcg.errors import DataError
 from rcg.files import exists, explain
@@ -18,6 +19,7 @@ _MOST_JSON = 2000  # a folder may hold one LabelMe file an image; a file for all
 _FIRST_JSON = 50
 _HEAD = 4096
 _FEW_ENDINGS = 8
+_MARKS = (MARK, ".rcg-export.json")  # of a conversion, and of a dataset's export
 
 
 class Place:
@@ -28,6 +30,8 @@ class Place:
         images: The images' folder, where it is not to be found out.
         labels: The labels' folder or file, where it is not to be found out.
         ignore: A path that is no part of the source, such as the target of a conversion.
+        without_made: Whether to pass over folders below it that RCG wrote, which would be read twice with what they
+            were made of.
 
     Raises:
         RcgError: If a path does not exist.
@@ -40,12 +44,14 @@ class Place:
         images: str | Path | None = None,
         labels: str | Path | None = None,
         ignore: str | Path | None = None,
+        without_made: bool = False,
     ) -> None:
         for path in (source, images, labels):
             if path is not None and not exists(path):
                 raise explain(FileNotFoundError(), path)
         if images is not None and not Path(images).is_dir():
             raise DataError("this is no folder", where=images, fix="name the folder that holds the images")
+        self._given = source, images, labels, ignore
         self.source = Path(source)
         top = Path(labels) if labels is not None else self.source
         self.file = top if top.is_file() else None
@@ -54,6 +60,8 @@ class Place:
         self._images = None if images is None else Path(images)
         self._labels_named = labels is not None
         self._pairs: tuple[tuple[str, ...], Pairs] | None = None
+        self._without_made = without_made
+        self._passed: list[str] = []
 
     @property
     def images_named(self) -> bool:
@@ -125,7 +133,7 @@ class Place:
         others: dict[str, list[str]] = {}
         ignored = "" if self.ignore is None else os.path.relpath(self.ignore, self.root).replace(os.sep, "/")
         inside = self._images_from_root
-        for prefix, names in walk(self.root, skip=lambda path: path == ignored or _hidden(path)):
+        for prefix, names in walk(self.root, skip=lambda path: path == ignored or _hidden(path) or self._passes(path)):
             pictured = inside is not None and prefix.startswith(inside) and not is_ignored(prefix)
             beginning = prefix[len(inside or "") :]
             for ending, own in _by_ending(names):
@@ -134,6 +142,19 @@ class Place:
                 elif pictured:
                     images += [beginning + each for each in own]
         return tuple(sorted(images)), {ending: tuple(sorted(names)) for ending, names in others.items()}
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """The folders that RCG wrote and that were passed over, relative to `root`."""
+        return tuple(self._passed) if self.file is not None or self._listed else ()
+
+    def _passes(self, folder: str) -> bool:
+        if not self._without_made:
+            return False
+        if not any(os.path.isfile(f"{self.root}/{folder}/{mark}") for mark in _MARKS):  # noqa: PTH113 - faster
+            return False
+        self._passed.append(folder)
+        return True
 
     def named(self, ending: str, names: Iterable[str]) -> list[str]:
         """The files of an ending that have one of these names, whatever their case and folder; the nearest first.
@@ -169,6 +190,11 @@ class Place:
             if names:
                 os.close(inside)
 
+    def whole(self) -> Place:
+        """The same place with the folders that were passed over."""
+        source, images, labels, ignore = self._given
+        return Place(source, images=images, labels=labels, ignore=ignore)
+
     def with_images(self, folder: Path, *, with_labels: bool) -> Place:
         """The same place with its images in `folder`, if there are any and it has none of its own.
 
@@ -179,11 +205,17 @@ class Place:
         if self._images is not None or _has_image(self.root) or not folder.is_dir() or not _has_image(folder):
             return self
         if with_labels and not self._labels_named:
-            other = Place(folder, ignore=self.ignore)
+            other = Place(folder, ignore=self.ignore, without_made=self._without_made)
             other = other if other.files.get(".txt") else other.opposite() or other
             other.source, other.file = self.source, self.file
             return other
-        other = Place(self.source, images=folder, labels=self.root if self._labels_named else None, ignore=self.ignore)
+        other = Place(
+            self.source,
+            images=folder,
+            labels=self.root if self._labels_named else None,
+            ignore=self.ignore,
+            without_made=self._without_made,
+        )
         other.file, other.root = self.file, self.root
         return other
 
@@ -203,7 +235,8 @@ class Place:
         folder = _opposite(self.root, IMAGE_FOLDERS, LABEL_FOLDERS, lambda _: True)
         if folder is None:
             return None
-        return Place(self.source, images=self._images or self.root, labels=folder, ignore=self.ignore)
+        images = self._images or self.root
+        return Place(self.source, images=images, labels=folder, ignore=self.ignore, without_made=self._without_made)
 
     def shown(self, path: str | Path) -> str:
         """A path as it is named to the reader: relative to the source where it lies below it."""

@@ -75,7 +75,12 @@ class Workplace:
         self._lock = Lock(self.folder.with_name(f"{self.folder.name}.lock"), doing=f"converting to {target.name}")
 
     def __enter__(self) -> Self:
-        self._lock.__enter__()
+        try:
+            self._lock.__enter__()
+        except RcgError as error:
+            if isinstance(error.__cause__, OSError):
+                raise _no_place(error.__cause__, self._target) from error.__cause__
+            raise
         try:
             if self._fresh or self._head() != {"form": FORM, "key": self._key}:
                 self.clear()
@@ -133,6 +138,14 @@ class Workplace:
         if kind is None or refused or not self._noted:
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.__exit__(kind, error, None)
+
+
+def _no_place(error: OSError, target: Path) -> RcgError:
+    """The error of a target whose folder cannot be made or written."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError | FileExistsError):
+        return explain(error, target)
+    what = f"the folder {target.absolute().parent} cannot be written"
+    return RcgError(what, where=target, fix="name a target in a folder that you may write to")
 
 
 def _mark(values: dict[str, Any]) -> Mark:

@@ -53,6 +53,9 @@ def image_size(folder: Path, name: str) -> tuple[Size, str | None]:
     try:
         size = read_size(path)
     except RcgError as error:
+        if isinstance(error.__cause__, FileNotFoundError) and not os.path.islink(path):  # noqa: PTH114 - a text
+            what = "there is no such file; put the image there, or name the folder that holds it"
+            raise Unusable(what) from error
         raise Unusable(f"{error.what}; {error.fix}" if error.fix else error.what) from error
     if size.width * size.height > max_pixels():
         what = f"the image has {size.width:,} x {size.height:,} pixels, more than the limit of {max_pixels():,}"

@@ -297,6 +297,10 @@ class RecordWriter(ABC):
         """Write a run of images; a format overrides it where columns can be written faster than records."""
         return tuple(loss for record in block.each(self.labels.names) for loss in self.add(record))
 
+    def advice(self) -> tuple[str, ...]:
+        """What whoever uses the target should know, when it is written."""
+        return ()
+
     def mark(self) -> dict[str, Any]:
         """How far it is, in plain values, for `go_on`; what was put before is in the work folder by then."""
         return {}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rcg.annotations.formats import (
     coco,
+    coco_files,
     coco_write,
     csv,
     csv_write,
@@ -29,6 +30,10 @@ from rcg.errors import ConfigError
 from rcg.types import LabelSet
 
 
+def _somebodys(_: Place) -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
     """A label format that is read.
@@ -38,12 +43,14 @@ class Format:
         title: What it is called in sentences.
         recognise: Says why a place holds this format, or None.
         open: Opens a place for reading.
+        rank: How far what stands there may have been made of labels in another format: 0 not, 1 maybe, 2 by RCG.
     """
 
     name: str
     title: str
     recognise: Callable[[Place], str | None]
     open: Callable[[Place, Reading], AnnotationSource]
+    rank: Callable[[Place], int] = _somebodys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +63,8 @@ class Target:
         carries: The kinds of information it can hold, as `rcg.annotations.source.losses` names them.
         folder: Whether a target is a folder; else one file.
         write: A writer for a target, its classes and the images' folder.
+        endings: Endings that a target's name may have, if it has one that is known; the first is suggested.
+        keypoints: Whether the labels must have keypoints.
         advice: What whoever writes it should know; empty for nothing.
     """
 
@@ -64,19 +73,27 @@ class Target:
     carries: frozenset[str]
     folder: bool
     write: Callable[[Path, LabelSet, Path], RecordWriter]
+    endings: tuple[str, ...] = ()
+    keypoints: bool = False
     advice: str = ""
 
 
 FORMATS = {
     each.name: each
     for each in (
-        Format(name="coco", title="COCO JSON", recognise=coco.recognise, open=coco.open_source),
+        Format(
+            name="coco",
+            title="COCO JSON",
+            recognise=coco.recognise,
+            open=coco.open_source,
+            rank=lambda place: 2 * coco_files.all_own(place),
+        ),
         Format(name="yolo", title="YOLO", recognise=yolo.recognise, open=yolo.open_source),
         Format(name="voc", title="Pascal VOC", recognise=voc.recognise, open=voc.open_source),
         Format(name="labelme", title="LabelMe", recognise=labelme.recognise, open=labelme.open_source),
         Format(name="cvat", title="CVAT XML", recognise=cvat.recognise, open=cvat.open_source),
         Format(name="labelstudio", title="Label Studio", recognise=labelstudio.recognise, open=labelstudio.open_source),
-        Format(name="csv", title="CSV", recognise=csv.recognise, open=csv.open_source),
+        Format(name="csv", title="CSV", recognise=csv.recognise, open=csv.open_source, rank=lambda _: 1),
     )
 }
 
@@ -94,6 +111,7 @@ TARGETS = {
             carries=coco_write.CARRIES,
             folder=False,
             write=lambda path, labels, _: coco_write.CocoWriter(path, labels),
+            endings=(".json",),
         ),
         Target(
             name="yolo",
@@ -110,6 +128,7 @@ TARGETS = {
                 carries=yolo_write.CARRIES_OF[kind],
                 folder=True,
                 write=_yolo(kind),
+                keypoints=kind == "pose",
                 advice=yolo_write.ADVICE,
             )
             for kind, what in (
@@ -139,6 +158,7 @@ TARGETS = {
             carries=csv_write.CARRIES,
             folder=False,
             write=lambda path, labels, _: csv_write.CsvWriter(path, labels),
+            endings=(".csv",),
             advice=csv_write.ADVICE,
         ),
     )

@@ -7,7 +7,7 @@ walked element by element.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rcg.annotations.finding import FIRST, find_images, name_below, names_of, unseen
+from rcg.annotations.formats.coco_files import coco_files, is_coco, is_results, split_of_file
 from rcg.annotations.formats.coco_index import Image, Index, id_key, is_simple
 from rcg.annotations.formats.coco_read import Reader, Row
 from rcg.annotations.formats.coco_runs import Columnwise, seal_rows
@@ -23,54 +24,20 @@ from rcg.annotations.jsonscan import JsonFile
 from rcg.annotations.place import Place
 from rcg.annotations.source import RUN, AnnotationSource, Notes, Read, Reading, Sums, no_scores
 from rcg.annotations.split import split_of_path
-from rcg.errors import ConfigError, DataError, FormatError, RcgError
+from rcg.errors import ConfigError, DataError, FormatError
 from rcg.files import stamp_of
 from rcg.types import BadLine, LabelSet
-
-_LISTS = ("images", "annotations")
-_OFFICIAL = ("instances", "person_keypoints")
 
 
 def recognise(place: Place) -> str | None:
     """Why a place holds COCO JSON, or None."""
-    files = _label_files(place)
+    files = coco_files(place).read
     if not files:
         return None
-    if _is_results(files[0]):
+    if is_results(files[0]):
         return f"{place.shown(files[0])} is a list of results with image ids"
     more = f" and {len(files) - 1} more" if len(files) > 1 else ""
     return f"{place.shown(files[0])}{more} holds lists of images and annotations"
-
-
-def _label_files(place: Place) -> list[Path]:
-    """The COCO files of a place; where instances stand beside captions and the like, only the instances."""
-    if place.file is not None:
-        return [place.file] if _is_coco(place.file) else []
-    found = [place.root / name for name, kind in place.json_kinds.items() if kind != "shapes"]
-    found = [path for path in found if _is_coco(path)]
-    for beginning in _OFFICIAL:
-        if chosen := [path for path in found if path.name.startswith(beginning)]:
-            return chosen
-    return [path for path in found if not _is_results(path)] or found
-
-
-def _is_coco(path: Path) -> bool:
-    try:
-        with JsonFile(path) as file:
-            if not file.is_list:
-                if file.has("images") and (file.has("annotations") or file.has("categories")):
-                    return True
-                return file.starts_with_list(_LISTS) and not file.ends_well()  # cut off: reading it says where
-            first = next(file.walk(), None)
-            value = None if first is None else file.value(*first[1:])
-            return isinstance(value, dict) and "image_id" in value and "category_id" in value
-    except (RcgError, ValueError):
-        return False
-
-
-def _is_results(path: Path) -> bool:
-    with JsonFile(path) as file:
-        return file.is_list
 
 
 def open_source(place: Place, reading: Reading) -> CocoSource:
@@ -80,12 +47,15 @@ def open_source(place: Place, reading: Reading) -> CocoSource:
         FormatError: If a file is cut off, or is no COCO JSON.
         DataError: If results do not say which images they speak of.
     """
-    files = _label_files(place)
+    chosen = coco_files(place)
+    files = chosen.read
     if not files:
         fix = "name a file with lists called images, annotations and categories, or a list of results"
         raise FormatError("this is no COCO JSON", where=place.file or place.root, fix=fix)
     notes, index = Notes(), Index()
-    results = _is_results(files[0])
+    for path, what in chosen.passed:
+        notes.say(f"{place.shown(path)} is here too ({what}) and was not read; name it to read it")
+    results = is_results(files[0])
     for part, path in enumerate(files):
         if results:
             _walk_results(index, part, path, _truth_of(path, place, reading))
@@ -156,7 +126,7 @@ def _truth_of(results: Path, place: Place, reading: Reading) -> Path | None:
     wanted = {id_key(value["image_id"]) for value in _results(results)}
     fitting = []
     for path in sorted(results.parent.glob("*.json")):
-        if path != results and path.absolute() != place.ignore and _is_coco(path) and not _is_results(path):
+        if path != results and path.absolute() != place.ignore and is_coco(path) and not is_results(path):
             other = Index()
             other.walk(path, 0, annotations=False)
             if wanted <= {id_key(image.id) for image in other.images.values()}:
@@ -190,7 +160,7 @@ def _first_names(index: Index, parts: int) -> list[list[list[str]]]:
 
 
 def _rows(
-    index: Index, files: list[Path], images: Path, folders: list[Path | None], notes: Notes, *, exact: bool
+    index: Index, files: Sequence[Path], images: Path, folders: list[Path | None], notes: Notes, *, exact: bool
 ) -> list[Row]:
     """The image files, sorted by name; with `exact` they are called as the file says, since RCG wrote it."""
     ids = [image.id for image in index.images.values()]
@@ -201,7 +171,7 @@ def _rows(
         _naming(path, folder, images, several=len(files) > 1, exact=exact)
         for path, folder in zip(files, folders, strict=True)
     ]
-    said = [_split_of_file(path) for path in files]
+    said = [split_of_file(path) for path in files]
     rows: dict[str, Row] = {}
     for number, image in index.images.items():
         name = named[image.part](image.name)
@@ -224,12 +194,6 @@ def _naming(path: Path, folder: Path | None, images: Path, *, several: bool, exa
         return str
     above = f"{path.stem}/" if several else ""
     return lambda name: above + (name if is_simple(name) else unseen(name))
-
-
-def _split_of_file(path: Path) -> str | None:
-    """The split that the name of a label file or its folder speaks of."""
-    said = split_of_path(f"{path.parent.name}/x")
-    return (split_of_path(f"{path.stem.rpartition('_')[2]}/x") or said) if path.name.startswith(_OFFICIAL) else said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

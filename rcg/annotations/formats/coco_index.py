@@ -290,4 +290,6 @@ def _why(key: str, error: Exception) -> str:
         return f"the {what} has no {error.args[0]}; add it"
     if isinstance(error, TypeError) or type(error) is not ValueError:
         return f"the {what} is no strict JSON with the usual keys ({error}); write plain numbers, no NaN"
-    return str(error)
+    if (said := str(error)).startswith("invalid literal"):
+        return f"the {what} has {said.partition(': ')[2]} where a number belongs; correct it"
+    return said

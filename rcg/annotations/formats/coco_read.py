@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,49 @@ class Reader:
                 area=_area(value.get("area"), box, polygons, rle),
             )
         except (TypeError, ValueError, KeyError, IndexError, OverflowError, AttributeError, DataError) as error:
-            raise Unusable(f"the annotation has not the usual form ({error}); export it again") from error
+            raise Unusable(
+                f"the annotation has not the usual form: {_oddity(value, error)}; export it again"
+            ) from error
+
+
+def _oddity(value: dict[str, Any], error: Exception) -> str:
+    """Which of an annotation's values is not what it has to be, in the words of the format."""
+    if value.get("category_id") is None:
+        return "it has no category_id"
+    odd = (each for each in _FORMS if value.get(each[0]) is not None and not each[1](value[each[0]]))
+    if (found := next(odd, None)) is None:
+        return str(error)
+    return f"{found[0]} is {str(value[found[0]])[:60]}, not {found[2]}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_numbers(value: Any, count: int = 0, every: int = 1) -> bool:
+    """Whether it is a list of so many numbers, or 0 for any number of them, or of whole groups of `every`."""
+    if not isinstance(value, list) or (count and len(value) != count) or len(value) % every:
+        return False
+    return all(map(_is_number, value))
+
+
+def _is_outlines(value: Any) -> bool:
+    if isinstance(value, dict):
+        return _is_numbers(value.get("size"), 2) and isinstance(value.get("counts"), str | list)
+    return _is_numbers(value, every=2) or (
+        isinstance(value, list) and all(_is_numbers(ring, every=2) for ring in value)
+    )
+
+
+_FORMS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("category_id", lambda value: isinstance(value, int | str), "an id of a category"),
+    ("bbox", lambda value: not value or _is_numbers(value, 4), "four numbers: x, y, width, height"),
+    ("segmentation", lambda value: not value or _is_outlines(value), "lists of x1, y1, x2, y2, ..., or a mask"),
+    ("keypoints", lambda value: not value or _is_numbers(value, every=3), "three numbers a keypoint: x, y, visibility"),
+    ("score", _is_number, "a number from 0 to 1"),
+    ("area", _is_number, "a number"),
+    ("iscrowd", _is_number, "0 or 1"),
+)
 
 
 def _rings(value: Any, size: Size) -> tuple[tuple[Polygon, ...], bool, int]:

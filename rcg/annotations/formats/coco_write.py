@@ -26,6 +26,9 @@ CARRIES = frozenset(
     {"polygons", "parts", "mask", "keypoints", "score", "crowd", "area", "image_id", "split", "card", "labelled"}
 )
 
+BEGINNING = b'{"info":{"description":"written by RCG"'
+"""How a file begins that RCG wrote."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lines:
@@ -108,7 +111,7 @@ class CocoWriter(RecordWriter):
             if self.labels.keypoints:
                 entry |= {"keypoints": list(self.labels.keypoints), "skeleton": []}
             categories.append(b"\n" + orjson.dumps(entry))
-        top = b'{"info":{"description":"written by RCG"},"licenses":[],\n"categories":['
+        top = BEGINNING + b'},"licenses":[],\n"categories":['
         return top + b",".join(categories) + b'],\n"images":['
 
     def add(self, record: ImageRecord) -> tuple[Loss, ...]:

@@ -179,7 +179,8 @@ class CvatSource(ListedSource[TextFile, _Shape]):
             return _with_keypoints(label, _skeleton(shape, self.labels.keypoints), size, score)
         if shape.tag == "points":
             if not self.loose_points:
-                raise Unusable("points that are no skeleton, and not equally many everywhere, are no keypoints")
+                what = "points that are no skeleton, and not equally many everywhere, are no keypoints"
+                raise Unusable(f"{what}; draw them as a skeleton")
             return _with_keypoints(label, [(*point, 2) for point in _points(shape)], size, score)
         if shape.tag == "box" and not _number(shape, "rotation", 0.0) % 360:
             return boxed(label, _corners(shape), size, score=score)

@@ -14,7 +14,7 @@ import numpy as np
 
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, score_of
 from rcg.annotations.classes import ClassFile, find_classes
-from rcg.annotations.finding import SAME_IMAGE, named_only, with_named
+from rcg.annotations.finding import SAME_IMAGE, match
 from rcg.annotations.formats.labelme_columns import columns, labels_in, read_files, read_shapes, read_sized
 from rcg.annotations.formats.labelme_file import (
     Entry,
@@ -31,7 +31,6 @@ from rcg.annotations.items import Item, Items
 from rcg.annotations.jsonscan import JsonFile
 from rcg.annotations.kept import Kept
 from rcg.annotations.listed import number_of, size_said
-from rcg.annotations.pairing import Pairs
 from rcg.annotations.perimage import Note, PerImageReader
 from rcg.annotations.perimage_source import Orphans, PerImageSource
 from rcg.annotations.place import Place
@@ -79,14 +78,8 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[dict[str, Any]
     files, others, used = _label_files(place, reading.earlier, kept)
     if not files:
         raise DataError("there is no LabelMe file here", where=place.root, fix="name the folder of the .json files")
-    clashes: list[str] = []
-    if place.has_images:
-        found = with_named(place, place.pairs(files), _said_file)
-        names, label_of = place.image_names, found.label_of
-    else:
-        label_of, clashes = named_only(place, files, _said_file)
-        found, names = Pairs(label_of, (), {}, {}, False), tuple(sorted(label_of))
-    images = place.images if place.has_images else place.root
+    matched = match(place, files, _said_file)
+    images = place.images if matched.there else place.root
     classes = ClassFile(names=tuple(sorted(used)), origin="those in the files, sorted")
     if reading.classes is not None and (given := find_classes(place, reading.classes)) is not None:
         classes = given
@@ -95,7 +88,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[dict[str, Any]
         reason=f"{reading.reason}; class names: {classes.origin}",
         images=images,
         labels=LabelSet(classes.names).renumbered(1),
-        items=Items(names, label_of, split_of_path),
+        items=Items(matched.names, matched.pairs.label_of, split_of_path),
         read=LabelMeReader(
             images=images,
             images_shown=place.prefix(images),
@@ -103,18 +96,19 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[dict[str, Any]
             root_shown=place.prefix(place.root),
             need_score=reading.need_score,
             names=frozenset(classes.names),
-            has_images=place.has_images,
+            has_images=matched.there,
             kept=kept,
         ),
-        orphans=Orphans(files=found.orphans, doubled=found.doubled),
+        orphans=Orphans(files=matched.pairs.orphans, doubled=matched.pairs.doubled),
         class_hint=classes.origin,
     )
-    source.note_pairs(found)
-    for kind, examples in ((_OTHER_JSON, others), (SAME_IMAGE, clashes)):
+    source.note_pairs(matched.pairs)
+    for kind, examples in ((_OTHER_JSON, others), (SAME_IMAGE, matched.clashes)):
         for name in examples:
             source.notes.add(kind, name)
-    if not place.has_images:
-        source.notes.say("there are no images, so names and sizes are as the JSON says (images=DIR names their folder)")
+    if not matched.there:
+        what = "there are no images of these labels, so names and sizes are as the JSON says"
+        source.notes.say(f"{what} (images=DIR names their folder)")
     return source
 
 
@@ -211,7 +205,9 @@ class LabelMeReader(PerImageReader[dict[str, Any], Entry]):
         try:
             said = _said_size(self.content(str(item.label)))
         except OSError as error:
-            raise Unusable(f"the label file cannot be read ({error.strerror})") from error
+            raise Unusable(
+                f"the label file cannot be read ({error.strerror}); make it readable, or copy it again"
+            ) from error
         if said is None:
             what = "there is no image, and the JSON does not say imageWidth and imageHeight"
             raise Unusable(f"{what}; name the images' folder")

@@ -18,12 +18,11 @@ import numpy as np
 
 from rcg.annotations.checks import NoScore, UnknownClass, Unusable, box_inside, ring_inside, score_of
 from rcg.annotations.classes import ClassFile, decoded, find_classes, read_text
-from rcg.annotations.finding import SAME_IMAGE, named_only, with_named
+from rcg.annotations.finding import SAME_IMAGE, match
 from rcg.annotations.formats.voc_columns import columns, read_objects
 from rcg.annotations.formats.voc_forms import MARKS
 from rcg.annotations.items import Item, Items, read_labels
 from rcg.annotations.kept import Kept
-from rcg.annotations.pairing import Pairs
 from rcg.annotations.perimage import Note, PerImageReader
 from rcg.annotations.perimage_source import Orphans, PerImageSource
 from rcg.annotations.place import Place
@@ -77,14 +76,8 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[Element, _Obje
     if not files:
         raise DataError("there is no Pascal VOC file here", where=place.root, fix="name the folder of the .xml files")
     splits = _listed_splits(place)
-    clashes: list[str] = []
-    if place.has_images:
-        found = with_named(place, place.pairs(files), _said_file)
-        names, label_of = place.image_names, found.label_of
-    else:
-        label_of, clashes = named_only(place, files, _said_file)
-        found, names = Pairs(label_of, (), {}, {}, False), tuple(sorted(label_of))
-    images = place.images if place.has_images else place.root
+    matched = match(place, files, _said_file)
+    images = place.images if matched.there else place.root
     kept = Kept(place.root)
     classes = (
         find_classes(place, reading.classes)
@@ -97,7 +90,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[Element, _Obje
         reason=f"{reading.reason}; class names: {classes.origin}",
         images=images,
         labels=LabelSet(classes.names).renumbered(1),
-        items=Items(names, label_of, _Splits(splits).of if splits else split_of_path),
+        items=Items(matched.names, matched.pairs.label_of, _Splits(splits).of if splits else split_of_path),
         read=VocReader(
             images=images,
             images_shown=place.prefix(images),
@@ -105,17 +98,18 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[Element, _Obje
             root_shown=place.prefix(place.root),
             need_score=reading.need_score,
             names=frozenset(classes.names),
-            has_images=place.has_images,
+            has_images=matched.there,
             kept=kept,
         ),
-        orphans=Orphans(files=found.orphans, doubled=found.doubled),
+        orphans=Orphans(files=matched.pairs.orphans, doubled=matched.pairs.doubled),
         class_hint=classes.origin,
     )
-    source.note_pairs(found)
-    for file in clashes:
+    source.note_pairs(matched.pairs)
+    for file in matched.clashes:
         source.notes.add(SAME_IMAGE, file)
-    if not place.has_images:
-        source.notes.say("there are no images, so names and sizes are as the XML says (images=DIR names their folder)")
+    if not matched.there:
+        what = "there are no images of these labels, so names and sizes are as the XML says"
+        source.notes.say(f"{what} (images=DIR names their folder)")
     return source
 
 
@@ -206,7 +200,9 @@ def _parsed(data: bytes) -> Element:
     except (DefusedXmlException, ValueError, LookupError) as error:
         raise Unusable(f"this XML is refused ({error}); export it without entities and in UTF-8") from error
     if root.tag != "annotation":
-        raise Unusable(f"this is no Pascal VOC file: it begins with <{root.tag}>, not <annotation>")
+        raise Unusable(
+            f"this is no Pascal VOC file: it begins with <{root.tag}>, not <annotation>; remove it, or export it again"
+        )
     return root
 
 
@@ -235,7 +231,9 @@ class VocReader(PerImageReader["Element", _Object]):
         try:
             said = _said_size(self.content(str(item.label)))
         except OSError as error:
-            raise Unusable(f"the label file cannot be read ({error.strerror})") from error
+            raise Unusable(
+                f"the label file cannot be read ({error.strerror}); make it readable, or copy it again"
+            ) from error
         if said is None:
             raise Unusable("there is no image, and the XML does not say its width and height; name the images' folder")
         return said
@@ -333,6 +331,9 @@ def _number(text: str, what: str) -> float:
 
 def _ring(polygon: Element, size: Size) -> tuple[Polygon, bool]:
     """The outline as Roboflow writes it: x1, y1, x2, y2, ..."""
+    if polygon.find("pt") is not None:
+        what = "the outline is written as the old LabelMe web tool does (<pt>), which is not Pascal VOC"
+        raise Unusable(f"{what}; convert it to LabelMe's JSON with its own tools, or draw it again")
     values = {child.tag: _number((child.text or "").strip(), child.tag) for child in polygon}
     points: list[Point] = []
     while (x := values.get(f"x{len(points) + 1}")) is not None and (y := values.get(f"y{len(points) + 1}")) is not None:

@@ -133,7 +133,7 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
     )
     source.note_pairs(found)
     if given is None and classes.names:
-        source.notes.say(f"there is no class file, so the classes are called {classes.names[0]} to {classes.names[-1]}")
+        source.notes.say(_made_up(classes.names))
     if classes.note:
         source.notes.say(classes.note)
     if splits.named and (without := sum(splits.of(name) is None for name in names)):
@@ -142,6 +142,13 @@ def open_source(place: Place, reading: Reading) -> PerImageSource[str, _Line]:
         if not _reserved(name):
             source.notes.add("text files that are no labels, passed over", name)
     return source
+
+
+def _made_up(names: Sequence[str]) -> str:
+    called = (
+        f"the classes are called {names[0]} to {names[-1]}" if len(names) > 1 else f"the class is called {names[0]}"
+    )
+    return f"there is no class file, so {called}"
 
 
 def _where_it_says(place: Place, folder: Path) -> Place:
@@ -242,7 +249,7 @@ class YoloReader(PerImageReader[str, _Line]):
     def _label(self, value: float) -> str:
         names = self.classes.names
         if value != int(value) or value < 0:
-            raise Unusable(f"the class {value:g} is no whole number from 0 on")
+            raise Unusable(f"the class {value:g} is no whole number from 0 on; correct it: the first class is 0")
         if value >= len(names):
             known = f"0 to {len(names) - 1}" if names else "none"
             what = f"the class {int(value)} is not in the class file ({known} in {Path(self.classes.origin).name})"
@@ -253,14 +260,24 @@ class YoloReader(PerImageReader[str, _Line]):
 def _numbers(line: str) -> list[float]:
     values = _floats(line)
     if not values or "_" in line:
-        raise Unusable("this is no line of numbers; write: class x y width height")
+        raise Unusable(_not_numbers(line))
     if not all(map(math.isfinite, values)):
         raise Unusable("a number is not finite; write: class x y width height")
     if len(values) < 5:
         raise Unusable(f"{len(values)} numbers are too few; write: class x y width height")
     if max(values[1:5]) > 2 or min(values[1:5]) < -1:
-        raise Unusable("coordinates are fractions of the image, 0 to 1; these look like pixels")
+        raise Unusable(
+            "coordinates are fractions of the image, 0 to 1; these look like pixels: divide x and width by "
+            "the image's width, y and height by its height"
+        )
     return values
+
+
+def _not_numbers(line: str) -> str:
+    if len(_floats(" ".join(line.split()[:8]))) == 8:
+        what = "this is a line of DOTA text: eight coordinates in pixels and the name of a class"
+        return f"{what}; convert it with Ultralytics' convert_dota_to_yolo_obb, or write: class x1 y1 x2 y2 x3 y3 x4 y4"
+    return "this is no line of numbers; write: class x y width height"
 
 
 def _box(values: list[float], size: Size) -> tuple[Box, bool]:
@@ -278,6 +295,6 @@ def _keypoints(values: list[float], numbers: int, size: Size) -> Keypoints | Non
         x, y = values[at] * size.width, values[at + 1] * size.height
         visible = values[at + 2] if numbers == 3 else 2.0 * (x > 0 or y > 0)
         if visible not in (0, 1, 2):
-            raise Unusable(f"a keypoint's visibility is 0, 1 or 2, not {visible:g}")
+            raise Unusable(f"a keypoint's visibility is 0, 1 or 2, not {visible:g}; correct it")
         points.append((x, y, int(visible)))
     return Keypoints(tuple(points)) if any(point != (0, 0, 0) for point in points) else None

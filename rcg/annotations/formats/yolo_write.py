@@ -39,9 +39,10 @@ CARRIES_OF = {
 _PLAIN = "plain box, written as an outline of four points"
 
 ADVICE = (
-    "to train with Ultralytics, put the folder labels beside the images: it looks for labels at the path of the image "
-    "with images replaced by labels"
+    "Ultralytics looks for labels at the path of the image with the folder images replaced by labels; rcg dataset "
+    "export NAME --to ultralytics lays a dataset out so"
 )
+_EXPORT = "add images and labels to a dataset and write that: rcg dataset export NAME --to ultralytics"
 
 
 class YoloWriter(FolderWriter):
@@ -98,6 +99,28 @@ class YoloWriter(FolderWriter):
             elif split is not None:
                 self._lists.setdefault(split, []).append(name)
         return tuple(lost)
+
+    def advice(self) -> tuple[str, ...]:
+        """Where Ultralytics looks for these labels, and what it misses."""
+        return (self._where_looked_for(), *self._missing_split())
+
+    def _where_looked_for(self) -> str:
+        top = Path(os.path.abspath(self._images))  # noqa: PTH100 - as Ultralytics takes it
+        below = any("images" in folder.split("/")[1:] for folder in self.folder.folders)
+        if below or "images" not in top.parts:
+            looks = "in the image's own folder" if not below else "in folders called labels among those of the images"
+            return f"Ultralytics looks for the labels {looks}, and not here; to train with it, {_EXPORT}"
+        at = len(top.parts) - 1 - top.parts[::-1].index("images")
+        place = Path(*top.parts[:at], "labels", *top.parts[at + 1 :])
+        what = f"to train with Ultralytics, put what is in the target's folder labels into {place}"
+        return f"{what}: it looks for labels at the path of the image with images replaced by labels"
+
+    def _missing_split(self) -> tuple[str, ...]:
+        missing = [split for split in ("train", "val") if split not in self._lists]
+        if not self._lists or not missing:
+            return ()
+        what = f"no image is in {' or '.join(missing)}, and Ultralytics does not train without"
+        return (f"{what}; to have the images divided, {_EXPORT}",)
 
     def mark(self) -> dict[str, Any]:
         """How far it is; the names of the splits go into the work folder, since millions do not fit a mark."""
