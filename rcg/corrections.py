@@ -4,6 +4,8 @@ A correction names the annotation it replaces by its label and geometry, not by 
 labels were imported again. When classes are renamed, merged or dropped, a line of the log says so, and all corrections
 above it are read with the new names. When the dataset goes to another version, a line says so too: the corrections
 above it are out of force, and those of that version follow anew. No line is ever changed or removed.
+
+The same lines tell which mappings of classes are in force: labels that are added later go through them too.
 """
 
 from __future__ import annotations
@@ -69,10 +71,11 @@ def append_map(path: str | Path, class_map: ClassMap) -> None:
     append_jsonl(path, {"number": _next_number(path), "time": time.time(), "maps": dict(class_map.to)})
 
 
-def append_restore(path: str | Path, version: str, corrections: Sequence[Correction]) -> None:
-    """Say that the dataset went to another version: only `corrections`, which follow anew, are in force then."""
+def append_restore(path: str | Path, version: str, corrections: Sequence[Correction], maps: Sequence[ClassMap]) -> None:
+    """Say that the dataset went to another version: only these `corrections` and `maps` are in force then."""
     first = _next_number(path)
-    lines: list[dict[str, Any]] = [{"number": first, "time": time.time(), "restores": version}]
+    facts = {"restores": version, "with_maps": [dict(each.to) for each in maps]}
+    lines: list[dict[str, Any]] = [{"number": first, "time": time.time(), **facts}]
     lines += [_line(replace(each, number=first + place)) for place, each in enumerate(corrections, 1)]
     append_jsonl(path, *lines)
 
@@ -135,6 +138,19 @@ def read_corrections(path: str | Path) -> tuple[Correction, ...]:
         elif (each := _correction(record)) is not None:
             made[each.number] = each
     return tuple(made.values())
+
+
+def read_maps(path: str | Path) -> tuple[ClassMap, ...]:
+    """The mappings of classes in force, oldest first; going to a version from before one takes it out of force."""
+    found: list[ClassMap] = []
+    for record in read_jsonl(path):
+        if not isinstance(record, dict):
+            continue
+        if (names := record.get("maps")) is not None:
+            found.append(ClassMap(names))
+        elif "restores" in record:
+            found = [ClassMap(each) for each in record.get("with_maps", ())]
+    return tuple(found)
 
 
 def damaged_lines(path: str | Path) -> tuple[int, ...]:

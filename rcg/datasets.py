@@ -347,10 +347,13 @@ class Dataset:
         for record in records:
             if record.split:
                 given.setdefault(cards[record.file_name], record.split)
+        labelled = {cards[record.file_name] for record in records if record.labelled}
         wanted, settings = sorted(set(cards.values())), self.settings
         shares = {"val": settings.val_share, "test": settings.test_share}
         shares["train"] = 1 - sum(shares.values())
-        assigned = assign_splits(wanted, seed=settings.split_seed, fractions=shares, given=given, existing=stored)
+        assigned = assign_splits(
+            wanted, seed=settings.split_seed, fractions=shares, given=given, existing=stored, labelled=labelled
+        )
         return Splits(cards=cards, assigned=assigned)
 
     def coverage(self) -> Coverage:

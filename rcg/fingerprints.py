@@ -12,7 +12,7 @@ import orjson
 
 from rcg.errors import DataError
 from rcg.files import explain, fingerprint, stamp_of, write_bytes
-from rcg.progress import Report, silent, tracked
+from rcg.progress import Report, counted, silent, tracked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,8 @@ class Fingerprints:
             DataError: If images are missing.
         """
         if self.missing:
-            what = f"{len(self.missing)} images are missing, such as {self.missing[0]}"
+            some = counted(len(self.missing), "image is", "images are")
+            what = f"{some} missing, such as {self.missing[0]}"
             fix = "put the originals back where they were, or add the folder that holds them again"
             raise DataError(what, where=self.folder, fix=fix)
 

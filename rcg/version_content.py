@@ -17,7 +17,8 @@ from rcg.annotations import CocoWriter
 from rcg.annotations.formats.coco_lines import category_of, record_of_lines
 from rcg.annotations.formats.coco_own import NotOwn, own_images
 from rcg.annotations.formats.coco_write import Lines
-from rcg.corrections import Correction, apply_corrections
+from rcg.annotations.mapping import ClassMap
+from rcg.corrections import Correction, apply_corrections, read_maps
 from rcg.datasets import Dataset
 from rcg.fingerprints import Fingerprints, image_fingerprints
 from rcg.progress import Report, silent, tracked
@@ -36,6 +37,7 @@ class Content:
         labels: The classes.
         card_pattern: The dataset's own rule for card ids; None for the usual one.
         corrections: Those in force.
+        maps: The mappings of classes in force, oldest first; they say nothing of what it holds now.
         images: How many images there are.
         per_label: Annotations by class, corrections included; 0 for a class without any.
     """
@@ -44,6 +46,7 @@ class Content:
     labels: LabelSet
     card_pattern: str | None
     corrections: tuple[Correction, ...]
+    maps: tuple[ClassMap, ...]
     images: int
     per_label: Mapping[str, int]
 
@@ -115,6 +118,7 @@ def _read(
         labels=labels,
         card_pattern=dataset.config().get("card_pattern"),
         corrections=tuple(in_force),
+        maps=read_maps(dataset.path / "corrections.jsonl"),
         images=len(digests),
         per_label={name: used[number] for name, number in zip(labels.names, labels.ids, strict=True)},
     )

@@ -21,6 +21,7 @@ from typing import IO, Any, Self
 import orjson
 import xxhash
 
+from rcg.annotations.mapping import ClassMap
 from rcg.corrections import Correction, decode_annotation, encode_annotation
 from rcg.errors import DataError
 from rcg.files import append_jsonl, explain, read_jsonl
@@ -76,6 +77,7 @@ class Stored:
         card_pattern: The dataset's own rule for card ids; None for the usual one.
         pieces: Where its images stand.
         corrections: Where the corrections in force stand; None for none.
+        maps: The mappings of classes that were in force, oldest first.
     """
 
     version: Version
@@ -83,6 +85,7 @@ class Stored:
     card_pattern: str | None
     pieces: tuple[Piece, ...]
     corrections: Piece | None
+    maps: tuple[ClassMap, ...] = ()
 
 
 class VersionStore:
@@ -266,6 +269,7 @@ class Writing:
             "keypoints": content.labels.keypoints,
             "card_pattern": content.card_pattern,
             "corrections": self._put(corrections) if corrections else None,
+            "maps": [dict(each.to) for each in content.maps],
             "pieces": self._pieces,
         }
         try:
@@ -334,6 +338,7 @@ def _stored(line: Any) -> Stored | None:
             card_pattern=line["card_pattern"],
             pieces=tuple(_as_piece(each) for each in line["pieces"]),
             corrections=None if line["corrections"] is None else _as_piece(line["corrections"]),
+            maps=tuple(ClassMap(each) for each in line.get("maps", ())),  # earlier versions do not have them
         )
     except (KeyError, TypeError, ValueError):
         return None

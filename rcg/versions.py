@@ -301,7 +301,7 @@ def _side_now(dataset: Dataset, report: Report) -> _Side:
 
 
 def restore_version(dataset: Dataset, version: str, *, report: Report = silent) -> Version:
-    """Go back, or forward, to a version: its labels with their corrections, its classes and its splits.
+    """Go back, or forward, to a version: its labels with their corrections, its classes with mappings, its splits.
 
     Nothing is lost: what the dataset holds now is stored first, and the log of corrections keeps all its lines. Images
     that the version does not have stay on the disk, and come back with a version that names them. Predictions stay.
@@ -347,10 +347,11 @@ def _put_back(out: DatasetWriter, store: VersionStore, stored: Stored, report: R
             file.put(each.lines)
             marks[each.lines.file_name], splits[each.lines.file_name] = each.fingerprint, each.split
     out.store_splits({name: split for name, split in splits.items() if split in SPLITS})
-    in_force = store.corrections(stored)
+    in_force, path = store.corrections(stored), dataset.path / "corrections.jsonl"
     now = [each for each in dataset.corrections() if not each.undone]
-    if [replace(each, number=0) for each in now] != [replace(each, number=0) for each in in_force]:
-        log.append_restore(dataset.path / "corrections.jsonl", stored.version.id, in_force)
+    same = [replace(each, number=0) for each in now] == [replace(each, number=0) for each in in_force]
+    if not same or log.read_maps(path) != stored.maps:
+        log.append_restore(path, stored.version.id, in_force, stored.maps)
     return marks
 
 
@@ -360,6 +361,8 @@ def _about_files(dataset: Dataset, marks: Mapping[str, str]) -> Iterator[str]:
     gone = set(there.missing)
     changed = [name for name, mark in marks.items() if name not in gone and there.of[name] != mark]
     if gone:
-        yield f"{counted(len(gone), 'image')} of this version are missing on the disk, such as {there.missing[0]}"
+        some = counted(len(gone), "image of this version is", "images of this version are")
+        yield f"{some} missing on the disk, such as {there.missing[0]}"
     if changed:
-        yield f"{counted(len(changed), 'image')} of this version have another file now, such as {changed[0]}"
+        some = counted(len(changed), "image of this version has", "images of this version have")
+        yield f"{some} another file now, such as {changed[0]}"

@@ -5,6 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rcg.annotations import SPLITS, assign_splits, card_of, split_of_path
+from rcg.annotations.split import ways_to_fill
 from rcg.errors import ConfigError
 
 
@@ -174,3 +175,30 @@ def test_the_division_is_the_same_in_ten_years():
     )
     held = [card for card, split in assign_splits([f"c{number}" for number in range(60)]).items() if split == "test"]
     assert held == ["c19", "c46", "c48", "c49", "c53"], "a change of the hash would move cards between splits"
+
+
+@pytest.mark.parametrize("count", [3, 4, 7, 12])
+def test_few_labelled_cards_are_shared_out_among_the_splits(count):
+    for first in range(60):
+        cards = [f"card {first} {n}" for n in range(count)]
+        labelled = set(cards[:3])
+        chosen = assign_splits(cards, labelled=labelled)
+        assert {chosen[card] for card in labelled} == {"train", "val", "test"}
+        assert assign_splits(reversed(cards), labelled=labelled) == chosen
+        assert {assign_splits(cards, labelled=set(cards[:2]))[card] for card in cards[:2]} == {"train", "val"}
+        assert assign_splits(cards, labelled=set(cards[:1]))[cards[0]] == "train"
+
+
+def test_what_was_assigned_or_laid_out_stays_whatever_is_labelled():
+    existing = {"a": "test", "b": "val", "c": "train"}
+    assert assign_splits("abc", existing=existing, labelled={"a"}) == existing
+    assert assign_splits("abc", given=existing, labelled={"a"}) == existing
+    assert assign_splits("abcd", existing=existing, labelled={"a", "d"})["d"] == "train"
+
+
+def test_the_way_out_of_an_empty_split_is_the_one_that_helps():
+    train, val, test = (ways_to_fill(split, "cards") for split in ("train", "val", "test"))
+    assert "lower val_share and test_share" in train
+    assert "raise val_share" in val
+    assert "raise test_share" in test
+    assert all("before its first add" in each for each in (train, val, test))

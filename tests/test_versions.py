@@ -269,12 +269,12 @@ def test_missing_and_changed_files_are_told_and_named(cards):
     reached = cards.restore(first.id, report=ticks.append)
     notes = [tick.note for tick in ticks if tick.note]
     assert notes == [
-        f"1 image of this version are missing on the disk, such as {NAMES[12]}",
-        f"1 image of this version have another file now, such as {NAMES[13]}",
+        f"1 image of this version is missing on the disk, such as {NAMES[12]}",
+        f"1 image of this version has another file now, such as {NAMES[13]}",
     ]
     assert reached.id != first.id
     assert len(cards.records()) == 20
-    with pytest.raises(DataError, match="1 images are missing"):
+    with pytest.raises(DataError, match="1 image is missing"):
         cards.version()
 
 

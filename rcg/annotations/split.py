@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import xxhash
 
@@ -118,13 +118,15 @@ def assign_splits(
     fractions: Mapping[str, float] | None = None,
     given: Mapping[str, str] | None = None,
     existing: Mapping[str, str] | None = None,
+    labelled: Collection[str] = (),
 ) -> dict[str, str]:
     """A split for every card, the same whenever it is asked and in whatever order the cards come.
 
     What a card was assigned before stays; else what the source says holds; else the hash of seed and card decides.
     Where the source gives every card a split but leaves out val or test, these are taken by hash from its train. With
     three cards or more neither val nor test is empty (unless its fraction is 0), and train never is: the cards
-    nearest to the threshold move, those that had no assignment before first.
+    nearest to the threshold move, those that had no assignment before first. Of labelled cards the same holds, as far
+    as neither an earlier call nor the source has assigned them: images without labels are not trained on.
 
     Args:
         cards: The cards, as `card_of` names them.
@@ -132,6 +134,7 @@ def assign_splits(
         fractions: Parts of train, val and test, which add up to 1; 0.8, 0.1 and 0.1 by default.
         given: Splits that the source put cards in.
         existing: Splits of an earlier call.
+        labelled: The cards that have labels, where that is known.
 
     Raises:
         ConfigError: If the fractions do not add up to 1, or a split has another name.
@@ -156,8 +159,30 @@ def assign_splits(
             chosen[card] = by_hash if given[card] == "train" and by_hash in left_out else given[card]
         else:
             chosen[card] = by_hash
-    _fill(chosen, place, parts, frozenset(existing))
+    fixed = frozenset(existing)
+    mine = {card: chosen[card] for card in names if card in labelled} if labelled else {}
+    if 0 < len(mine) < len(names):
+        said = frozenset() if left_out else given.keys()  # who laid out val and test meant them so
+        _fill(mine, place, parts, fixed | said, firm=True)
+        chosen |= mine
+        fixed |= mine.keys()
+    _fill(chosen, place, parts, fixed)
     return chosen
+
+
+def ways_to_fill(split: str, dataset: str) -> str:
+    """What helps where no labelled image is in a split of a dataset; cards once assigned stay where they are.
+
+    Args:
+        split: The one that is empty: train, val or test.
+        dataset: The dataset's name.
+    """
+    shares = "lower val_share and test_share" if split == "train" else f"raise {split}_share"
+    folders = "folders called train, val and test say it themselves"
+    return (
+        f"add labelled images of more cards (rcg dataset add {dataset} --images FOLDER); cards that have a split keep "
+        f"it, so else make a new dataset: {folders}, or {shares} in rcg.toml before its first add"
+    )
 
 
 def _checked(fractions: Mapping[str, float] | None) -> dict[str, float]:
@@ -181,17 +206,28 @@ def _by_hash(place: float, parts: Mapping[str, float]) -> str:
 
 
 def _fill(
-    chosen: dict[str, str], place: Mapping[str, float], parts: Mapping[str, float], fixed: frozenset[str]
+    chosen: dict[str, str],
+    place: Mapping[str, float],
+    parts: Mapping[str, float],
+    fixed: frozenset[str],
+    *,
+    firm: bool = False,
 ) -> None:
-    """Move cards so that no split is empty that must not be: train with one card, val with two, test with three."""
+    """Move cards so that no split is empty that must not be: train with one card, val with two, test with three.
+
+    Fixed cards move only where no other can, and never where `firm` is set.
+    """
     for count, split in enumerate(("train", "val", "test"), 1):
         if len(chosen) < count or split in chosen.values() or (split != "train" and not parts[split]):
             continue
         donors = {name: [card for card in chosen if chosen[card] == name] for name in SPLITS if name != split}
-        donors = {name: cards for name, cards in donors.items() if len(cards) > (split != "train")}
-        if not donors:
-            continue
         free = {name: [card for card in cards if card not in fixed] for name, cards in donors.items()}
+        least = dict.fromkeys(donors, int(split != "train"))
+        if len(chosen) == 2 and free.get("test"):
+            least["test"] = 0  # val before test
+        donors = {name: cards for name, cards in donors.items() if len(cards) > least[name]}
+        if not donors or (firm and not any(free[name] for name in donors)):
+            continue
         donor = max(donors, key=lambda name: (bool(free[name]), name == "train", len(donors[name])))
         nearest = max if split == "train" else min  # train lies above val and test on the line of hashes
         chosen[nearest(free[donor] or donors[donor], key=lambda card: (place[card], card))] = split

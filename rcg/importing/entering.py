@@ -6,8 +6,9 @@ Neither side is held in memory: both come sorted by file name, an image at a tim
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rcg.annotations import CocoWriter
@@ -68,13 +69,23 @@ def _renumbered(part: bytes, known: dict[int, bytes]) -> bytes:
     return known[int(match[1])] + part[match.end() :]
 
 
-def enter(out: DatasetWriter, entries: Entries, classes: Iterable[str], *, stage: str, name: str | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What entering did to the ground truth.
+
+    Attributes:
+        new: Images that are new to the dataset.
+        changed: Annotations that are new, gone or others in images that it had.
+    """
+
+    new: int
+    changed: int = 0
+
+
+def enter(out: DatasetWriter, entries: Entries, classes: Iterable[str], *, stage: str, name: str | None) -> Entered:
     """Merge what waits into the labels of a stage, and its images into the ground truth.
 
     The newer labels win; images that come again without labels keep what they have. Predictions are replaced.
-
-    Returns:
-        How many images are new to the dataset.
     """
     out.learn_classes([*classes, *entries.labels()])
     dataset = out.dataset
@@ -84,27 +95,28 @@ def enter(out: DatasetWriter, entries: Entries, classes: Iterable[str], *, stage
     def waiting() -> Iterator[Lines]:
         return entries.lines(labels) if truth else map(_bare, entries.lines(labels))
 
-    new = _enter_truth(dataset, labels, waiting, keep_old=not truth)
+    done = _enter_truth(dataset, labels, waiting, keep_old=not truth)
     if not truth:
         ids = {record.file_name: record.image_id for record in dataset.heads()}
         with CocoWriter(dataset.labels_file(stage, name), labels) as file:
             for lines in entries.lines(labels):
                 file.put(replace(lines, image_id=ids[lines.file_name]))
-    return new
+    return done
 
 
-def _enter_truth(dataset: Dataset, labels: LabelSet, waiting: Stream, *, keep_old: bool) -> int:
+def _enter_truth(dataset: Dataset, labels: LabelSet, waiting: Stream, *, keep_old: bool) -> Entered:
     file, names = dataset.labels_file(), dataset.names()
     new = sum(lines.file_name not in names for lines in waiting())
     last = max((record.image_id or 0 for record in dataset.heads()), default=0)
     for there in (_own(file, labels), _read(dataset, labels)):
+        changed = 0
         try:
             if new or _differ(_merged(there(), waiting(), keep_old=keep_old)):
                 with CocoWriter(file, labels) as out:
-                    _write(out, _merged(there(), waiting(), keep_old=keep_old), last)
+                    changed = _write(out, _merged(there(), waiting(), keep_old=keep_old), last)
         except NotOwn:
             continue
-        return new
+        return Entered(new, changed)
     raise AssertionError("records can always be merged")
 
 
@@ -165,10 +177,16 @@ def _differ(merged: Iterator[tuple[Lines | None, Lines | None, Lines]]) -> bool:
     return any(old is None or old.head != made.head or old.parts != made.parts for old, _, made in merged)
 
 
-def _write(out: CocoWriter, merged: Iterator[tuple[Lines | None, Lines | None, Lines]], last: int) -> None:
-    for _, _, lines in merged:
+def _write(out: CocoWriter, merged: Iterator[tuple[Lines | None, Lines | None, Lines]], last: int) -> int:
+    """Write what merging makes; returns how many annotations differ in images that were there."""
+    changed = 0
+    for old, _, lines in merged:
+        if old is not None and old.parts != lines.parts:
+            was, now = Counter(old.parts), Counter(lines.parts)
+            changed += max((was - now).total(), (now - was).total())
         if lines.image_id is None:
             last += 1
             out.put(replace(lines, image_id=last))
         else:
             out.put(lines)
+    return changed

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -258,6 +258,13 @@ class AddedIndex:
         for row in self._db.execute("SELECT kept FROM pending WHERE call = ? AND new", (self.call,)):
             yield str(row[0])
 
+    def below(self, folder: str) -> Iterator[tuple[str, str]]:
+        """The originals below a folder that any call added, each with its name in the dataset."""
+        self.flush()
+        ends = os.fsencode(f"{folder}/"), os.fsencode(f"{folder}0")  # "0" is what follows "/"
+        for path, kept in self._db.execute("SELECT path, kept FROM files WHERE path > ? AND path < ?", ends):
+            yield os.fsdecode(path), str(kept)
+
     def kept(self) -> Iterator[str]:
         """The images of this call, by their names in the dataset."""
         for row in self._db.execute("SELECT kept FROM readings WHERE call = ?", (self.call,)):
@@ -282,6 +289,29 @@ class AddedIndex:
         """Note how the call ended, for one that finds nothing changed."""
         self._do("UPDATE calls SET outcome = ? WHERE id = ?", orjson.dumps(outcome).decode(), self.call)
         self.flush()
+
+
+def follow_mapping(path: Path, *, before: Stamp | None, after: Stamp | None, left: Mapping[str, int]) -> None:
+    """Take over that the ground truth has other class names now, so that what did not change stays unopened.
+
+    Args:
+        path: The index.
+        before: What told the ground truth's file before it was mapped.
+        after: What tells it now.
+        left: How many annotations images have, by their names in the dataset, that lost some.
+    """
+    if not path.exists():
+        return
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        told = db.execute("SELECT value FROM meta WHERE key = 'truth'").fetchone()
+        if told != (_told(before),):
+            return  # readings of other labels, which are read again
+        db.execute("BEGIN")
+        db.executemany("UPDATE readings SET annotations = ? WHERE kept = ?", [(n, name) for name, n in left.items()])
+        db.execute("DELETE FROM readings WHERE call IN (SELECT call FROM pending)")  # these wait under the old names
+        db.execute("UPDATE calls SET outcome = NULL")
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('truth', ?)", (_told(after),))
+        db.execute("COMMIT")
 
 
 def _told(stamp: Stamp | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,12 +12,15 @@ from pathlib import Path
 import orjson
 
 from rcg.dataset_types import BOX, KEYPOINTS, POLYGON
-from rcg.datasets import Dataset
+from rcg.datasets import Dataset, Splits
 from rcg.files import read_jsonl, write_bytes
 from rcg.importing.call import printable
-from rcg.importing.index import Known, Reading
+from rcg.importing.index import AddedIndex, Known, Reading
 from rcg.progress import counted
 from rcg.types import BadLine, ImageRecord
+
+_SHOWN = 5
+_MANY_A_CARD = 10  # images of one card on average: more than views of it, unless its name was mistaken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,7 @@ class Added:
         notes: What else is worth knowing, one sentence each.
         unchanged: How many images and their labels were as in an earlier import, and so not opened.
         places: How many images say where they were taken.
+        changed: Annotations that are new, gone or others in images that the dataset had.
     """
 
     images: int
@@ -48,6 +53,13 @@ class Added:
     notes: tuple[str, ...]
     unchanged: int = 0
     places: int = 0
+    changed: int = 0
+
+    @property
+    def brought(self) -> str:
+        """What became different, such as "3 images added"."""
+        new = counted(self.new, "image")
+        return f"{new} new, {counted(self.changed, 'annotation')} changed," if self.changed else f"{new} added"
 
 
 @dataclass(slots=True)
@@ -117,11 +129,41 @@ class Sums:
         kind = dataset.type
         strange = Counter({label: n for label, n in self.labels.items() if kind.labels and label not in kind.labels})
         if strange:
-            counts = ", ".join(f"{label} ({count})" for label, count in strange.most_common(5))
+            counts = ", ".join(f"{label} ({count})" for label, count in strange.most_common(_SHOWN))
+            counts += f" and {len(strange) - _SHOWN:,} more" if len(strange) > _SHOWN else ""
             yield f"these classes are not in the schema of {kind.name}, and were kept: {counts}"
         if self.labels and BOX not in kind.geometry and not any(self.kinds[each] for each in kind.geometry):
             wanted = " or ".join(sorted(kind.geometry))
             yield f"a dataset of type {kind.name} asks for {wanted}, these labels have boxes only"
+
+
+def about_gone(dataset: Dataset, index: AddedIndex, folder: str) -> Iterator[str]:
+    """That images which were added from a folder are not in it any more."""
+    gone = {path: kept for path, kept in index.below(folder) if not os.path.lexists(path)}
+    if not gone:
+        return
+    stay = {kept for path, kept in index.below(folder) if path not in gone}  # moved within the folder
+    names = dataset.names()
+    found = sorted(path for path, kept in gone.items() if kept not in stay and kept in names)
+    if not found:
+        return
+    first = printable(os.path.relpath(found[0], folder))
+    said = f"{counted(len(found), 'image')} of this source {'is' if len(found) == 1 else 'are'} gone from the folder"
+    if all(dataset.images.joinpath(gone[path]).exists() for path in found):
+        yield f"{said}; the dataset keeps what it has of them; the first is {first}"
+    else:
+        yield f"{said}, and the dataset's links lead nowhere: put them back; the first is {first}"
+
+
+def about_cards(dataset: Dataset, splits: Splits) -> Iterator[str]:
+    """That many images are taken for one card, which a whole split then consists of."""
+    images, cards = len(splits.cards), len(set(splits.cards.values()))
+    if images <= _MANY_A_CARD * cards:
+        return
+    pattern = dataset.config().get("card_pattern")
+    rule = f"the card pattern {pattern}" if pattern else "the file names"
+    fix = "all images of a card go to one split; if these are more cards, make the dataset with another --card-pattern"
+    yield f"by {rule}, {images:,} images show {counted(cards, 'card')}: {fix}"
 
 
 def write_quarantine(dataset: Dataset, lines: Sequence[BadLine], *, source: str, stage: str) -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,9 @@ from rcg.annotations.items import Item
 from rcg.annotations.sizes import known_sizes
 from rcg.annotations.source import Sums as ReadSums
 from rcg.annotations.split import split_of_path
+from rcg.corrections import read_maps
 from rcg.dataset_writer import DatasetWriter
-from rcg.datasets import GROUND_TRUTH
+from rcg.datasets import GROUND_TRUTH, Splits
 from rcg.errors import Cancelled, DataError, FormatError, MissingExtra
 from rcg.files import Stamp, fingerprint, stamp_of
 from rcg.fingerprints import remember_fingerprints
@@ -23,9 +23,10 @@ from rcg.importing.call import Call, printable
 from rcg.importing.entering import Entries, enter
 from rcg.importing.given import WORK
 from rcg.importing.index import NO_STAMP, AddedIndex, Known, Reading
+from rcg.importing.naming import Naming, in_order
 from rcg.importing.placing import Placed, Placer
 from rcg.importing.ready import Ready
-from rcg.importing.result import Added, Sums, write_quarantine
+from rcg.importing.result import Added, Sums, about_cards, about_gone, write_quarantine
 from rcg.importing.sources import (
     PlainImages,
     Source,
@@ -37,7 +38,7 @@ from rcg.importing.sources import (
 )
 from rcg.importing.unchanged import Unchanged
 from rcg.journal import note
-from rcg.progress import Report, Tick, counted
+from rcg.progress import Report, Tick
 from rcg.types import BadLine, ImageRecord
 
 TASK = "adding images"
@@ -59,13 +60,13 @@ class Import:
         self._call, self._given, self._index = call, given, index
         self._same = Unchanged(out.dataset, source, call, given, index)
         self._truth = call.stage == GROUND_TRUTH
-        self._map = call.how.class_map
+        standing = in_order(read_maps(out.dataset.path / "corrections.jsonl"))
+        self._naming = Naming(call.how.class_map, standing)
         self._entries = Entries(index)
         self._bad: list[BadLine] = list(given.missing)
         self._sums = Sums()
         self._marks: dict[str, tuple[int, int, str]] = {}
-        self._old_labels: Counter[str] = Counter()
-        self._total = self._done = self._emptied = 0
+        self._total = self._done = self._changed = 0
         self._told = 0.0
 
     def run(self, report: Report) -> Added:
@@ -77,8 +78,7 @@ class Import:
             RcgError: If the disk is full; the same call goes on from there.
         """
         how = self._call.how
-        if self._map is not None:
-            self._map.labels(self._source.labels)  # refuses a class that is not there
+        self._naming.classes(self._source.labels)  # refuses a class that is not there
         placer = Placer(
             self._dataset.images,
             link=how.link and not self._given.move,
@@ -102,9 +102,9 @@ class Import:
             self._take_back(arguments)
             raise self._nothing()
         new = self._enter(report)
-        self._out.store_splits()  # only now: half of a source does not tell which splits it leaves out
-        done = self._finished(new, arguments)
-        self._out.store_version(f"{counted(done.new, 'image')} added from {self._call.shown}", report=report)
+        splits = self._out.store_splits()  # only now: half of a source does not tell which splits it leaves out
+        done = self._finished(new, arguments, splits)
+        self._out.store_version(f"{done.brought} from {self._call.shown}", report=report)
         return done
 
     def _begin(self, arguments: list[str]) -> None:
@@ -189,8 +189,7 @@ class Import:
         self._index.remember(self._same.key(path), known)
         split = record.split or split_of_path(record.file_name)
         record = replace(record, file_name=placed.kept, image_id=None, split=split)
-        if self._map is not None:
-            record = self._mapped(record)
+        record = self._naming.record(record)
         self._entries.add(record, new=placed.new)
         if reading is not None and self._truth:
             label, label_stamp, said = reading
@@ -202,13 +201,6 @@ class Import:
         self._sums.converted += placed.converted and placed.new
         if placed.mark is not None:
             self._marks[placed.kept] = (placed.size, *placed.mark)
-
-    def _mapped(self, record: ImageRecord) -> ImageRecord:
-        assert self._map is not None
-        self._old_labels.update(each.label for each in record.annotations)
-        made = self._map.record(record)
-        self._emptied += bool(record.annotations) and not made.annotations
-        return made
 
     def _placed(self, placer: Placer, record: ImageRecord, original: str, stamp: Stamp | None) -> Placed | None:
         """Where the image is in the dataset now; None where it cannot be brought there, which is put down as bad."""
@@ -256,8 +248,9 @@ class Import:
         new = 0
         if self._index.pending_count():
             os.sync()  # one call for thousands of images: a label must not outlive its image
-            classes = (self._source.labels if self._map is None else self._map.labels(self._source.labels)).names
-            new = enter(self._out, self._entries, classes, stage=self._call.stage, name=self._call.name)
+            classes = self._naming.classes(self._source.labels)
+            done = enter(self._out, self._entries, classes, stage=self._call.stage, name=self._call.name)
+            new, self._changed = done.new, done.changed
         self._index.entered(stamp_of(self._dataset.labels_file()))
         report(Tick(task="writing labels", done=1, total=1))
         return new
@@ -271,7 +264,7 @@ class Import:
         fix = "name the folder that holds the images, and mend or remove the files that are listed"
         return DataError(what, where=self._call.shown, fix=fix)
 
-    def _finished(self, new: int, arguments: list[str]) -> Added:
+    def _finished(self, new: int, arguments: list[str], splits: Splits) -> Added:
         call, sums, stage = self._call, self._sums, self._call.stage
         quarantine = write_quarantine(self._dataset, self._bad, source=call.shown, stage=stage)
         done = Added(
@@ -283,9 +276,10 @@ class Import:
             quarantine=quarantine,
             format=self._source.format,
             reason=self._source.reason,
-            notes=tuple(self._notes()),
+            notes=tuple(self._notes(splits)),
             unchanged=sums.unchanged,
             places=sums.places,
+            changed=self._changed,
         )
         self._remember(done, arguments)
         self._index.finish({"stamp": stamp_of(call.shown), "images": done.images, "annotations": done.annotations,
@@ -293,10 +287,12 @@ class Import:
                             "reason": done.reason, "places": done.places})  # fmt: skip
         return done
 
-    def _notes(self) -> Iterator[str]:
+    def _notes(self, splits: Splits) -> Iterator[str]:
         yield from self._sums.notes(self._dataset, link=self._call.how.link)
-        if self._map is not None:
-            yield from self._map.notes(self._old_labels, emptied=self._emptied)
+        yield from self._naming.notes()
+        if isinstance(self._call.images, Path) and self._call.images.is_dir():
+            yield from about_gone(self._dataset, self._index, str(self._call.images))
+        yield from about_cards(self._dataset, splits)
         yield from self._source.notes.lines()
         yield from self._given.notes.lines()
 
