@@ -99,7 +99,13 @@ def convert(
         stage=stage.replace("-", "_"), strict=strict, zero_area=zero_area, jobs=jobs, first_id=first_id,
         class_map=ClassMap.parse(map_ or ()), fresh=fresh, report=progress(),
     )  # fmt: skip
-    tell(done.summary(), **asdict(done))
+    tell(f"{_read_as(done.format, done.reason)}\n{done.summary()}", **asdict(done))
+
+
+def _read_as(format: str, reason: str) -> str:
+    """What a source was recognised as, and why."""
+    known = FORMATS.get(format)
+    return f"read as {format if known is None else known.title}: {reason}"
 
 
 @app.command()
@@ -188,8 +194,9 @@ def dataset_add(
             report=progress(),
         )
     )
-    brought = f"{counted(done.images, 'image')} ({done.new:,} new), {counted(done.annotations, 'annotation')}"
-    text = [f"{brought} from {done.format}"]
+    changed = f" ({done.changed:,} changed)" if done.changed else ""
+    brought = f"{counted(done.images, 'image')} ({done.new:,} new), {counted(done.annotations, 'annotation')}{changed}"
+    text = [_read_as(done.format, done.reason), brought]
     text += [f"left out: {done.dropped:,}, listed in {done.quarantine}"] if done.dropped else []
     tell("\n".join([*text, *done.notes]), **asdict(done))
 
@@ -211,35 +218,6 @@ def dataset_list(workspace: Place = None, json: AsJson = False) -> None:
         told.append(f"{each.name:24} {kind:20} {counted(have.images, 'image')}, {have.labelled:,} labelled")
     text = "\n".join(told)
     tell(text or "no datasets yet; make one: rcg dataset create NAME --type custom", datasets=rows)
-
-
-@dataset_app.command("show")
-def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = False) -> None:
-    """Show what a dataset holds."""
-    from rcg.corrections import damaged_lines
-
-    found = open_workspace(workspace).dataset(name)
-    have, config = found.coverage(), found.config()
-    rows = [
-        f"{name}: {found.type.title} ({found.type.name}), made {config['created']}, in {found.path}",
-        f"  images: {have.images:,} of {have.cards:,} cards; "
-        + ", ".join(f"{split} {count:,}" for split, count in have.per_split.items()),
-        f"  labelled: {have.labelled:,}, of these empty {have.empty:,}; unlabelled: {have.unlabelled:,}",
-        f"  annotations: {have.annotations:,}; " + ", ".join(f"{k} {v:,}" for k, v in have.per_label.items()),
-        f"  schema: {', '.join(found.type.labels) or 'any classes'}",
-    ]
-    rows += [f"  predictions {each}: {count:,} annotations" for each, count in have.predictions.items()]
-    rows += [f"  corrections: {have.corrections:,}"] if have.corrections else []
-    rows += [f"  versions: {len(versions)}; the newest is {versions[-1]}"] if (versions := found.versions()) else []
-    rows += [f"  an import was not finished; go on with it: {command}" for command in found.unfinished()]
-    if damaged := damaged_lines(found.path / "corrections.jsonl"):
-        where = ", ".join(map(str, damaged[:5]))
-        rows.append(f"  corrections.jsonl has lines that cannot be read, so they are not in force: line {where}")
-    if cut := config.get("changing"):
-        rows.append(f"  {cut['doing']} was cut off; mend it: rcg dataset restore {name} {cut['version'][:12]}")
-    rows += [f"  from {s['path']} ({s['format']}, {s['stage']}, {s['images']:,} images)" for s in config["sources"]]
-    facts = {"coverage": have, "config": config, "versions": [each.id for each in versions]}
-    tell("\n".join(rows), name=name, type=found.type.name, **facts)
 
 
 @app.command()

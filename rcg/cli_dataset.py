@@ -1,7 +1,8 @@
-"""The verbs of `rcg dataset` that look at versions, map classes and export: parse, call, tell."""
+"""The verbs of `rcg dataset` that show one, look at versions, map classes and export: parse, call, tell."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,46 @@ def open_workspace(place: Path | None) -> Any:
     return Workspace(place)
 
 
+@dataset_app.command("show")
+def dataset_show(name: DatasetName, workspace: Place = None, json: AsJson = False) -> None:
+    """Show what a dataset holds."""
+    from rcg.corrections import damaged_lines
+
+    found = open_workspace(workspace).dataset(name)
+    have, config = found.coverage(), found.config()
+    rows = [
+        f"{name}: {found.type.title} ({found.type.name}), made {config['created']}, in {found.path}",
+        f"  images: {have.images:,} of {have.cards:,} cards; "
+        + ", ".join(f"{split} {count:,}" for split, count in have.per_split.items()),
+        f"  labelled: {have.labelled:,}, of these empty {have.empty:,}; unlabelled: {have.unlabelled:,}",
+        f"  annotations: {have.annotations:,}; " + ", ".join(f"{k} {v:,}" for k, v in have.per_label.items()),
+        f"  schema: {', '.join(found.type.labels) or 'any classes'}",
+    ]
+    rows += [f"  predictions {each}: {count:,} annotations" for each, count in have.predictions.items()]
+    rows += [f"  corrections: {have.corrections:,}"] if have.corrections else []
+    versions = found.versions()
+    rows += [f"  versions: {len(versions)}; {_held(found, versions)}"] if versions else []
+    rows += [f"  an import was not finished; go on with it: {command}" for command in found.unfinished()]
+    if damaged := damaged_lines(found.path / "corrections.jsonl"):
+        where = ", ".join(map(str, damaged[:5]))
+        rows.append(f"  corrections.jsonl has lines that cannot be read, so they are not in force: line {where}")
+    if cut := config.get("changing"):
+        rows.append(f"  {cut['doing']} was cut off; mend it: rcg dataset restore {name} {cut['version'][:12]}")
+    rows += [f"  from {s['path']} ({s['format']}, {s['stage']}, {s['images']:,} images)" for s in config["sources"]]
+    facts = {"coverage": have, "config": config, "versions": [each.id for each in versions]}
+    tell("\n".join(rows), name=name, type=found.type.name, **facts)
+
+
+def _held(dataset: Any, versions: Sequence[Any]) -> str:
+    """Which version a dataset holds now, which after a restore is not the one that was stored last."""
+    now = dataset.version(complete=False)
+    if now.id == versions[-1].id:
+        return f"the newest is {versions[-1]}"
+    if now.stored:
+        return f"it holds {now}"
+    return f"it holds {now.id[:12]}, which is not stored yet; the newest is {versions[-1]}"
+
+
 @dataset_app.command("map")
 def dataset_map(
     name: DatasetName,
@@ -31,7 +72,7 @@ def dataset_map(
     workspace: Place = None,
     json: AsJson = False,
 ) -> None:
-    """Rename, merge or drop classes in labels, corrections and predictions; `restore` takes it back."""
+    """Rename, merge or drop classes, also in what is added later; `restore` takes it back."""
     from rcg.annotations.mapping import ClassMap
 
     found = open_workspace(workspace).dataset(name)

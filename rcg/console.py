@@ -166,6 +166,9 @@ def _is_usage(error: Exception) -> bool:
 def _usage(error: Any) -> RcgError | None:
     message = str(error.format_message())  # empty where the verb was left out: then the help was printed
     path = getattr(getattr(error, "ctx", None), "command_path", "") or "rcg"
+    if message.startswith("No such command") and any(f"'{verb}'" in message for verb in ("delete", "remove", "rm")):
+        what = message.partition(".")[0]  # what it suggests instead is no way to be rid of anything
+        return ConfigError(what, fix="to be rid of a dataset, remove its folder datasets/NAME from the workspace")
     return ConfigError(message, fix=f"{path} --help lists what it takes") if message else None
 
 

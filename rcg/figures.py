@@ -188,13 +188,18 @@ def positions(boxes: Floats, sizes: Floats, *, look: Look = "light", kind: Kind 
         axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], aspect=tall)
         for spine in axes.spines.values():
             spine.set_visible(True)
-        axes.set_xticklabels(["left", "middle", "right"])
-        axes.set_yticklabels(["top", "middle", "bottom"])
+        for word, side in zip(axes.set_xticklabels(["left", "middle", "right"]), _SIDES, strict=True):
+            word.set_horizontalalignment(side)
+        for word, level in zip(axes.set_yticklabels(["top", "middle", "bottom"]), _LEVELS, strict=True):
+            word.set_verticalalignment(level)
 
     return _figure(draw, look, kind, height=min(4.4, 0.5 + 3.9 * tall), empty=not len(boxes))
 
 
 _FEW = 1500
+# The words at the ends of an axis stand inside of it: two at one corner would touch.
+_SIDES: tuple[Literal["left", "center", "right"], ...] = ("left", "center", "right")
+_LEVELS: tuple[Literal["top", "center", "bottom"], ...] = ("top", "center", "bottom")
 
 
 def _figure(

@@ -274,7 +274,8 @@ def start(
     files.write_json(folder / "job.json", record)
     # The last word must fit even when the work has filled the disk: this file gives way to it.
     files.write_bytes(folder / "reserve", _RESERVE)
-    process = _spawn(folder, [sys.executable, "-m", module, *arguments, "--workspace", str(place)], at)
+    # -P: a file such as html.py in the folder where Jupyter was started would be taken for Python's own.
+    process = _spawn(folder, [sys.executable, "-P", "-m", module, *arguments, "--workspace", str(place)], at)
     with contextlib.suppress(psutil.Error):  # it may have ended already
         child = psutil.Process(process.pid)
         files.write_json(folder / "job.json", {**record, "pid": child.pid, "started": child.create_time()})

@@ -47,6 +47,37 @@ def workspace_path(path: str | Path | None = None) -> Path:
     return Path(path or os.environ.get("RCG_HOME") or DEFAULT_WORKSPACE).expanduser().absolute()
 
 
+def check_place(workspace: Path) -> None:
+    """Refuse a workspace that cannot be one: a file, or a folder that cannot be made.
+
+    Raises:
+        ConfigError: If it is refused.
+    """
+    fix = "name a folder that you may write to: --workspace DIR, or RCG_HOME"
+    stands = next(each for each in (workspace, *workspace.parents) if exists(each))
+    if not stands.is_dir():
+        what = "the workspace is a file" if stands == workspace else f"the workspace cannot be made: {stands} is a file"
+        raise ConfigError(what, where=workspace, fix=fix)
+    if stands != workspace and not os.access(stands, os.W_OK | os.X_OK):
+        raise ConfigError(f"the workspace cannot be made: {stands} cannot be written", where=workspace, fix=fix)
+
+
+def make_place(workspace: Path) -> None:
+    """Make the workspace's folder, unless it is there.
+
+    Raises:
+        ConfigError: If it cannot be made, or not be written.
+    """
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        closed = "" if os.access(workspace, os.W_OK | os.X_OK) else "no permission"
+    except OSError as error:
+        closed = str(error.strerror)
+    if closed:
+        fix = "name a folder that you may write to: --workspace DIR, or RCG_HOME"
+        raise ConfigError(f"the workspace cannot be written ({closed})", where=workspace, fix=fix)
+
+
 def read_settings(workspace: str | Path, environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of a workspace.
 

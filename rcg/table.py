@@ -228,7 +228,10 @@ class _Heads:
 
     def add_block(self, block: Block) -> None:
         cards = [block.records[place].card if place in block.records else None for place in range(len(block))]
-        self.add(block.names, block.sizes, block.labelled, block.splits, cards)
+        labelled = block.labelled.copy()
+        for place, record in block.records.items():
+            labelled[place] = record.labelled
+        self.add(block.names, block.sizes, labelled, block.splits, cards)
 
     def add(
         self,

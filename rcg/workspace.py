@@ -17,7 +17,7 @@ from rcg.errors import ConfigError, DataError
 from rcg.files import exists, write_text
 from rcg.folders import make_folder
 from rcg.runs import Run
-from rcg.settings import Settings, read_settings, workspace_path, write_default_settings
+from rcg.settings import Settings, check_place, make_place, read_settings, workspace_path, write_default_settings
 from rcg.types import LabelSet
 
 
@@ -26,6 +26,9 @@ class Workspace:
 
     Args:
         path: Its folder; `$RCG_HOME`, else `data` in the current folder. It is made when something is written.
+
+    Raises:
+        ConfigError: If it is a file or cannot be made, or its settings are wrong.
 
     Example:
         >>> import tempfile
@@ -36,6 +39,7 @@ class Workspace:
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = workspace_path(path)
+        check_place(self.path)
         self.settings: Settings = read_settings(self.path)
 
     def __repr__(self) -> str:
@@ -73,6 +77,7 @@ class Workspace:
         if exists(folder / "dataset.toml"):
             fix = f"choose another name, or add to it: rcg dataset add {name} --images FOLDER"
             raise DataError(f"there is a dataset {name!r} already", where=folder, fix=fix)
+        make_place(self.path)
         write_default_settings(self.path)
         description = {
             "type": kind.name,

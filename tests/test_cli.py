@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -286,3 +287,63 @@ def test_a_reader_that_goes_away_is_no_bug(tmp_path):
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
     assert "bug" not in done.stderr
+
+
+def test_a_mapping_stands_when_the_same_folder_is_added_again(tmp_path):
+    home, source = tmp_path / "home", yolo_folder(tmp_path / "source")
+    rcg("dataset", "create", "cards", "--type", "custom", home=home)
+    _, _, text, _ = rcg("dataset", "add", "cards", "--images", source, home=home)
+    assert text.startswith("read as YOLO: ")
+    first = Workspace(home).dataset("cards").versions()[0]
+    rcg("dataset", "map", "cards", "stain=mark", home=home)
+    _, added, text, _ = rcg("dataset", "add", "cards", "--images", source, "--json", home=home)
+    assert (added["unchanged"], added["changed"]) == (20, 0)
+    assert "the mappings of this dataset: stain=mark" in text
+    assert "it holds" not in rcg("dataset", "show", "cards", home=home)[2]
+    rcg("dataset", "restore", "cards", first.id, home=home)
+    _, shown, text, _ = rcg("dataset", "show", "cards", "--json", home=home)
+    assert f"it holds {first.id[:12]}" in text
+    assert "the newest is" not in text
+    assert shown["coverage"]["per_label"] == {"card": 8, "stain": 8}
+
+
+def test_a_conversion_says_what_it_read_and_why(tmp_path):
+    _, told, text, _ = rcg("convert", yolo_folder(tmp_path / "a"), tmp_path / "a.json", "--json", home=tmp_path)
+    assert text.splitlines()[0] == f"read as YOLO: {told['reason']}"
+
+
+@pytest.mark.parametrize("inside", ["", "deeper/still"])
+@pytest.mark.parametrize("verb", [["list"], ["create", "cards", "--type", "custom"]])
+def test_a_workspace_that_is_a_file_is_told(tmp_path, verb, inside):
+    (tmp_path / "notes").write_text("years")
+    code, _, _, error = rcg("dataset", *verb, home=tmp_path / "notes" / inside)
+    assert code == 2
+    assert "is a file" in error
+    assert "RCG_HOME" in error
+    assert (tmp_path / "notes").read_text() == "years"
+
+
+def test_a_workspace_that_cannot_be_made_is_told(tmp_path):
+    code, _, _, error = rcg("dataset", "create", "cards", "--type", "custom", home="/proc/nowhere")
+    assert code == 2
+    assert "the workspace cannot be" in error
+    assert "RCG_HOME" in error
+
+
+def test_a_dataset_is_gone_with_its_folder(tmp_path):
+    home, source = tmp_path / "home", yolo_folder(tmp_path / "source")
+    for name in ("cards", "others"):
+        rcg("dataset", "create", name, "--type", "custom", home=home)
+        rcg("dataset", "add", name, "--images", source, home=home)
+    code, _, _, error = rcg("dataset", "delete", "cards", home=home)
+    assert code == 2
+    assert "remove its folder datasets/NAME" in error
+    assert "restore" not in error
+    shutil.rmtree(home / "datasets" / "cards")
+    code, told, *_ = rcg("dataset", "list", "--json", home=home)
+    assert (code, [each["name"] for each in told["datasets"]]) == (0, ["others"])
+    assert rcg("journal", home=home)[0] == 0
+    assert rcg("validate", "others", home=home)[0] == 0
+    assert "no dataset 'cards'" in rcg("dataset", "show", "cards", home=home)[3]
+    rcg("dataset", "create", "cards", "--type", "custom", home=home)
+    assert rcg("dataset", "add", "cards", "--images", source, "--json", home=home)[1]["new"] == 20

@@ -6,6 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from rcg import figures
@@ -76,3 +77,21 @@ def test_pyplot_is_never_loaded():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_words_at_a_corner_of_the_positions_do_not_touch(monkeypatch):
+    boxes = []
+    real = Figure.savefig
+
+    def look(figure, *arguments, **more):
+        renderer = figure.canvas.get_renderer()
+        figure.draw(renderer)
+        axes = figure.axes[0]
+        words = (axes.get_yticklabels()[-1], axes.get_xticklabels()[0])
+        boxes.append([word.get_window_extent(renderer).padded(2) for word in words])
+        return real(figure, *arguments, **more)
+
+    monkeypatch.setattr(Figure, "savefig", look)
+    figures.positions(MANY, sizes(MANY))
+    bottom, left = boxes[0]
+    assert not bottom.overlaps(left)

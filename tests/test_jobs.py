@@ -256,3 +256,9 @@ def job_disk(small_disk):
     yield small_disk
     for job in jobs.jobs(small_disk):
         job.cancel(now=True)
+
+
+def test_a_file_called_like_one_of_pythons_own_does_no_harm(place, tmp_path):
+    (tmp_path / "shlex.py").write_text("raise ImportError('not the one')\n")
+    job = jobs.start(place, ["sleep", "0"], title="count", module="counting", cwd=tmp_path).wait(20)
+    assert (job.state, job.log().count("not the one")) == ("done", 0)

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -218,7 +219,7 @@ def test_the_report_is_the_same_in_every_form(tmp_path):
         assert each.what in text
         assert each.fix in text
         assert each.code == "doubled" or each.what in page
-    assert page.count("data:image/png;base64,") == 6
+    assert page.count("data:image/png;base64,") == 2 * 6
     assert "a&lt;b&gt;.png" in page
     assert not re.search(r"(src|href)=['\"](?!data:)", page)  # it loads nothing
     for ending in ("json", "md", "html"):
@@ -301,3 +302,40 @@ def test_measuring_takes_real_steps_and_remembers_them(tmp_path):
     assert again.fits[0].epoch_s == fit.epoch_s
     assert training.TrainConfig().budget is None
     assert not list((training_dataset.workspace / "runs").glob("*"))
+
+
+def test_a_folder_whose_labels_cannot_be_read_is_not_taken_for_background(tmp_path):
+    for n, text in enumerate(("nonsense\n", "0 0.5 0.5 0.2 0.2\n", "0 0.5 0.5 0.2 0.2\n")):
+        photo(tmp_path / "images" / f"c{n}.jpg", n)
+        (tmp_path / "labels").mkdir(exist_ok=True)
+        (tmp_path / "labels" / f"c{n}.txt").write_text(text)
+    found = validate(tmp_path)
+    assert (found.images, found.labelled, found.empty) == (3, 2, 0)
+    assert the(found, "unlabelled").records == ("c0.jpg",)
+
+
+def test_one_is_told_as_one_and_several_as_several(tmp_path):
+    thin = Annotation(label="card", box=Box(40, 30, 1, 50))
+    one = validate(made(tmp_path, [*sound(), ("train_9.png", "train", (CARD, thin))]))
+    assert the(one, "tiny").what == "1 annotation is thinner than 3 pixels"
+    two = validate(made(tmp_path, [*sound(), ("train_9.png", "train", (thin, replace(thin, label="stain")))], name="b"))
+    assert the(two, "tiny").what == "2 annotations are thinner than 3 pixels"
+    dent = replace(CARD, label="dent")
+    lost = validate(made(tmp_path, [*sound(), ("val_9.png", "val", (dent,))], classes=("card", "stain", "dent"),
+                         name="c"))  # fmt: skip
+    assert the(lost, "not_in_train").what.startswith("1 class is never trained on: all its")
+
+
+def test_the_page_has_both_looks_and_words_that_agree(tmp_path):
+    found = validate(made(tmp_path, sound()))
+    page = found.to_html()
+    assert "@media (prefers-color-scheme: dark) { :root {" in page
+    assert page.count('<source media="(prefers-color-scheme: dark)"') == len(found.figures()) == page.count("<img ")
+    assert "2 more labelled cards (18 of 20)" in page
+    one = validate(made(tmp_path, [*sound()[1:], ("train_a.png", "train", (CARD,)), ("train_b.png", "train", (CARD,))],
+                        name="b"))  # fmt: skip
+    assert "1 more labelled card (19 of 20)" in str(one)
+    thin = replace(CARD, box=Box(40, 30, 1, 50))
+    (tmp_path / FILE).write_text("[experimental]\nlabel_noise = 0.01\n[production]\nlabel_noise = 0.0\n")
+    doubted = validate(made(tmp_path, [*sound(), ("train_9.png", "train", (thin,))], name="c"))
+    assert "fewer annotations with a doubt (2.7% have one, at most 1.0% may)" in str(doubted)

@@ -104,7 +104,7 @@ def _made(
     classes = class_figures(table)
     doubts = doubtful(table) if table.annotations else {}
     every = in_order([*found, *label_findings(table, classes, names, doubts)])
-    noise = np.logical_or.reduce([marks for _, marks, _ in doubts.values()]).mean() if doubts else 0.0
+    noise = np.logical_or.reduce([marks for _, marks, *_ in doubts.values()]).mean() if doubts else 0.0
     has = reached(table, classes, noise=float(noise))
     return Readiness(
         source=source,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
-from rcg.annotations.split import SPLITS
+from rcg.annotations.split import SPLITS, ways_to_fill
 from rcg.datasets import Dataset
 from rcg.files import exists
 from rcg.progress import counted
@@ -23,7 +24,7 @@ def dataset_findings(dataset: Dataset, table: Table) -> Iterator[Finding]:
     yield from _imports(dataset)
     yield from _schema(dataset, table)
     if table.stale:
-        what = f"{counted(len(table.stale), 'correction')} no longer fit the labels"
+        what = f"{counted(len(table.stale), 'correction no longer fits', 'corrections no longer fit')} the labels"
         shown = (f"{each.number} ({each.file_name})" for each in table.stale)
         fix = f"look at these images again: rcg browse {dataset.name}"
         yield finding(WARN, "stale_corrections", what, fix, shown)
@@ -44,12 +45,12 @@ def _trainable(dataset: Dataset, table: Table) -> Iterator[Finding]:
         for what, fix in refusals(dataset.name, labelled, boxes=boxes):
             yield finding(STOP, "training_refused", what, fix)
     if not labelled["test"]:
-        more = f"add photos of more cards (rcg dataset add {dataset.name} --images FOLDER)"
         what = "no labelled image is in the split 'test': nothing to evaluate on"
-        yield finding(WARN, "no_test", what, f"{more}, or raise test_share in rcg.toml")
+        yield finding(WARN, "no_test", what, ways_to_fill("test", dataset.name))
     unknown = [label for label in table.labels if label not in dataset.labels.names]
     if unknown:
-        what = f"{counted(len(unknown), 'class', 'classes')} of the labels are not among the dataset's classes"
+        some = counted(len(unknown), "class of the labels is", "classes of the labels are")
+        what = f"{some} not among the dataset's classes"
         fix = f"add them to classes in {dataset.path / 'dataset.toml'}"
         yield finding(STOP, "unknown_class", what, fix, unknown)
 
@@ -73,8 +74,10 @@ def _schema(dataset: Dataset, table: Table) -> Iterator[Finding]:
     schema, counts = dataset.type.labels, table.per_label()
     strange = [label for label, count in counts.items() if count and schema and label not in schema]
     if strange:
-        what = f"{counted(len(strange), 'class', 'classes')} are not in the schema of {dataset.type.name}"
-        fix = f"rename them (rcg dataset map {dataset.name} {strange[0]}={schema[0]}), or use the type custom"
+        what = f"{counted(len(strange), 'class is', 'classes are')} not in the schema of {dataset.type.name}"
+        near = get_close_matches(strange[0], schema, n=1)
+        example = f"rcg dataset map {dataset.name} {strange[0]}={near[0] if near else 'CLASS'}"
+        fix = f"rename each to the class of the schema that it is ({example}), or use the type custom"
         yield finding(WARN, "not_in_schema", what, fix, strange)
     never = [label for label in dict.fromkeys([*schema, *counts]) if not counts.get(label)]
     if never and table.annotations:

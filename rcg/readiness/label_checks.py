@@ -16,7 +16,7 @@ from rcg.readiness.statistics import ClassFigures, area_shares
 from rcg.table import Table
 
 Marks = NDArray[np.bool_]
-Doubt = tuple[str, Marks, str]
+Doubt = tuple[str, Marks, str, str]
 
 _TINY_PX = 3.0
 _SLACK = 0.01  # of the image: what rounding can explain
@@ -58,11 +58,11 @@ def label_findings(
         yield finding(STOP, "nothing_labelled", "nothing is labelled", names.more)
         return
     yield from _coverage(table, names)
-    for code, (severity, marks, words) in doubts.items():
+    for code, (severity, marks, one, many) in doubts.items():
         if marks.any():
             rows = table.columns.images[marks]
             where = _places(table, rows)
-            what = f"{counted(int(marks.sum()), 'annotation')} {words}"
+            what = counted(int(marks.sum()), f"annotation {one}", f"annotations {many}")
             yield finding(severity, code, what, names.look, where)
     yield from _classes(table, classes, names)
 
@@ -87,17 +87,21 @@ def _coverage(table: Table, names: Names) -> Iterator[Finding]:
 
 
 def doubtful(table: Table) -> dict[str, Doubt]:
-    """Annotations that look wrong: by kind the severity, (m,) which ones, and the words for them."""
+    """Annotations that look wrong: by kind the severity, (m,) which ones, and the words for one and for several."""
     same, other = _doubled(table)
     odd_size, odd_shape = _unlike(table)
+    thin, thinner = table.columns.boxes[:, 2:].min(axis=1) < _TINY_PX, f"thinner than {_TINY_PX:.0f} pixels"
     return {
-        "outside": (WARN, _outside(table), "reach out of the picture"),
-        "tiny": (WARN, table.columns.boxes[:, 2:].min(axis=1) < _TINY_PX, f"are thinner than {_TINY_PX:.0f} pixels"),
-        "doubled": (WARN, same, "repeat another one: the same class and the same box"),
-        "two_classes": (WARN, other, "share their box with another class"),
-        "odd_size": (NOTE, odd_size, "have a size unlike the rest of their class"),
-        "odd_shape": (NOTE, odd_shape, "have proportions unlike the rest of their class"),
-    }
+        "outside": (WARN, _outside(table), "reaches out of the picture", "reach out of the picture"),
+        "tiny": (WARN, thin, f"is {thinner}", f"are {thinner}"),
+        "doubled": (WARN, same, "repeats another one: the same class and the same box",
+                    "repeat another one: the same class and the same box"),
+        "two_classes": (WARN, other, "shares its box with another class", "share their box with another class"),
+        "odd_size": (NOTE, odd_size, "has a size unlike the rest of its class",
+                     "have a size unlike the rest of their class"),
+        "odd_shape": (NOTE, odd_shape, "has proportions unlike the rest of its class",
+                      "have proportions unlike the rest of their class"),
+    }  # fmt: skip
 
 
 def _outside(table: Table) -> Marks:
@@ -150,15 +154,18 @@ def _classes(table: Table, classes: Sequence[ClassFigures], names: Names) -> Ite
         yield finding(WARN, "imbalance", what + f"{least.annotations:,}", fix, rare)
     if not (table.splits >= 0).any():
         return
-    for split, words, fix in (
-        ("train", "are never trained on: all their annotations are in val or test", "label some on other cards"),
-        ("val", "have no annotation in val, so that training cannot measure them", "label some on more cards"),
-        ("test", "have no annotation in test, so that an evaluation says nothing of them", "label some on more cards"),
-    ):
+    for split, one, many, fix in _LACKS:
         lacking = [each.label for each in used if not each.per_split[split]]
-        some = (table.splits == SPLITS.index(split)).any()
-        if lacking and some:
-            severity = WARN if split == "train" else NOTE
-            yield finding(
-                severity, f"not_in_{split}", f"{counted(len(lacking), 'class', 'classes')} {words}", fix, lacking
-            )
+        if lacking and (table.splits == SPLITS.index(split)).any():
+            what = counted(len(lacking), f"class {one}", f"classes {many}")
+            yield finding(WARN if split == "train" else NOTE, f"not_in_{split}", what, fix, lacking)
+
+
+_LACKS = (
+    ("train", "is never trained on: all its annotations are in val or test",
+     "are never trained on: all their annotations are in val or test", "label some on other cards"),
+    ("val", "has no annotation in val, so that training cannot measure it",
+     "have no annotation in val, so that training cannot measure them", "label some on more cards"),
+    ("test", "has no annotation in test, so that an evaluation says nothing of it",
+     "have no annotation in test, so that an evaluation says nothing of them", "label some on more cards"),
+)  # fmt: skip

@@ -148,11 +148,8 @@ def _number(value: float) -> str:
 
 def page(found: Readiness) -> str:
     """The report as one HTML page that loads nothing."""
-    pictures = "".join(
-        f'<figure><figcaption>{escape(title)}</figcaption><img alt="{escape(title)}" '
-        f'src="data:image/png;base64,{base64.b64encode(data).decode()}"></figure>'
-        for title, data in found.figures().items()
-    )
+    dark = found.figures(look="dark")
+    pictures = "".join(_picture(title, data, dark[title]) for title, data in found.figures().items())
     fitness = "".join(f"<li>{escape(each)}</li>" for each in _fitness(found))
     findings = "".join(map(_finding_html, found.findings)) or "<p>Nothing was found.</p>"
     fits = "".join(
@@ -177,6 +174,16 @@ def page(found: Readiness) -> str:
     return f"{head}<body>{''.join(body)}</body></html>\n"
 
 
+def _picture(title: str, light: bytes, dark: bytes) -> str:
+    """A figure in both looks; the browser shows that which the page has."""
+    shown, other = (f"data:image/png;base64,{base64.b64encode(data).decode()}" for data in (light, dark))
+    return (
+        f"<figure><figcaption>{escape(title)}</figcaption><picture>"
+        f'<source media="(prefers-color-scheme: dark)" srcset="{other}">'
+        f'<img alt="{escape(title)}" src="{shown}"></picture></figure>'
+    )
+
+
 def _finding_html(each: Finding) -> str:
     records = f"<p class='records'>{escape(shown_records(each))}</p>" if each.records else ""
     return (
@@ -193,27 +200,31 @@ def _grid_html(grid: _Grid) -> str:
 
 
 _STYLE = """
-:root { color-scheme: light; --go: #00734f; --warn: #8a5a00; --stop: #b3261e; --note: #4a5568; --line: #d9d9d9 }
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 75rem; margin: 2rem auto;
-  padding: 0 1rem }
+:root { color-scheme: light dark; --ground: #fff; --ink: #222; --soft: #555; --line: #d9d9d9;
+  --go: #00734f; --warn: #8a5a00; --stop: #b3261e; --note: #4a5568;
+  --go-ink: var(--go); --warn-ink: var(--warn); --stop-ink: var(--stop) }
+@media (prefers-color-scheme: dark) { :root { --ground: #1e1e1e; --ink: #e6e6e6; --soft: #b0b0b0; --line: #444;
+  --note: #a3b1c6; --go-ink: #4cc79a; --warn-ink: #e6b450; --stop-ink: #ff8a80 } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground); max-width: 75rem;
+  margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin: 0 0 .5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .6rem }
 p { margin: .2rem 0 }
 .verdict { display: inline-block; color: #fff; padding: .25rem .8rem; border-radius: .3rem; margin: .4rem 0 }
 .verdict.go { background: var(--go) } .verdict.warn { background: var(--warn) }
 .verdict.stop { background: var(--stop) }
 .finding { border-left: .25rem solid var(--note); padding: .1rem .8rem; margin: .6rem 0; overflow-wrap: anywhere }
-.finding.stop { border-color: var(--stop) } .finding.warn { border-color: var(--warn) }
-.finding b { margin-right: .4rem } .finding.stop b { color: var(--stop) } .finding.warn b { color: var(--warn) }
-.finding.note b { color: var(--note) }
-.records { color: #555; font: .85em/1.5 ui-monospace, monospace } .fix { color: #333 }
+.finding.stop { border-color: var(--stop-ink) } .finding.warn { border-color: var(--warn-ink) }
+.finding b { margin-right: .4rem } .finding.stop b { color: var(--stop-ink) }
+.finding.warn b { color: var(--warn-ink) } .finding.note b { color: var(--note) }
+.records { color: var(--soft); font: .85em/1.5 ui-monospace, monospace } .fix { color: var(--ink) }
 dl { margin: 0 } dt { font-family: ui-monospace, monospace }
 dt b { font-family: system-ui, sans-serif; margin-left: .5rem }
-dd { margin: 0 0 .8rem 1.2rem } b.go { color: var(--go) } b.stop { color: var(--stop) }
+dd { margin: 0 0 .8rem 1.2rem } b.go { color: var(--go-ink) } b.stop { color: var(--stop-ink) }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 30rem), 1fr)); gap: 1.2rem;
   align-items: start }
 figure { margin: 0 } figure img { width: 100%; max-width: 35rem; display: block } figcaption { font-weight: 600 }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: .2rem .8rem; border-bottom: 1px solid var(--line); white-space: nowrap }
 th:first-child, td:first-child { text-align: left; padding-left: 0 }
-.made { color: #666; margin-top: 2rem }
+.made { color: var(--soft); margin-top: 2rem }
 """

@@ -135,12 +135,12 @@ def tier_report(has: Reached, tiers: Mapping[str, Reached], classes: tuple[Class
 
 
 _WORDS = {
-    "labelled_cards": "{lack:,} more labelled cards ({has:,} of {wants:,})",
+    "labelled_cards": "{lack:,} more labelled {cards} ({has:,} of {wants:,})",
     "cards_per_class": "{wants:,} labelled cards of every class: {poor}",
     "labelled_share": "{wants:.0%} of the images labelled ({has:.0%} are)",
-    "val_cards": "{lack:,} more labelled cards in val ({has:,} of {wants:,})",
-    "test_cards": "{lack:,} more labelled cards in test ({has:,} of {wants:,})",
-    "label_noise": "doubts about {wants:.1%} of the annotations at most ({has:.1%} have one)",
+    "val_cards": "{lack:,} more labelled {cards} in val ({has:,} of {wants:,})",
+    "test_cards": "{lack:,} more labelled {cards} in test ({has:,} of {wants:,})",
+    "label_noise": "fewer annotations with a doubt ({has:.1%} have one, at most {wants:.1%} may)",
 }
 
 
@@ -154,5 +154,7 @@ def _missing(has: Reached, wants: Reached, classes: tuple[ClassFigures, ...]) ->
                           key=lambda each: each.cards)  # fmt: skip
             shown = ", ".join(f"{each.label} has {each.cards:,}" for each in poor[:5]) or "nothing is labelled"
             shown += f" and {len(poor) - 5:,} more" if len(poor) > 5 else ""
-            told.append(_WORDS[key].format(has=mine[key], wants=wanted, lack=wanted - mine[key], poor=shown))
+            lack = wanted - mine[key]
+            cards = "card" if lack == 1 else "cards"
+            told.append(_WORDS[key].format(has=mine[key], wants=wanted, lack=lack, cards=cards, poor=shown))
     return told

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rcg.annotations.split import SPLITS
+from rcg.annotations.split import SPLITS, ways_to_fill
 from rcg.errors import DataError
 from rcg.types import ImageRecord, LabelSet
 
@@ -123,8 +123,7 @@ def refusals(dataset: str, labelled: Mapping[str, int], *, boxes: int) -> Iterat
     for split in ("train", "val"):
         if not labelled[split]:
             others = ", ".join(f"{labelled[each]:,} in {each}" for each in SPLITS if each != split)
-            fix = f"add labelled images of more cards (rcg dataset add {dataset} --images FOLDER), "
-            yield f"the {split} split has no labelled images ({others})", fix + "or raise val_share in rcg.toml"
+            yield f"the {split} split has no labelled images ({others})", ways_to_fill(split, dataset)
     if labelled["train"] and not boxes:
         yield "no training image carries a box", f"add labels: rcg dataset add {dataset} --labels FOLDER"
 
