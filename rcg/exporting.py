@@ -11,7 +11,8 @@ from pathlib import Path
 from rcg import journal
 from rcg.annotations.formats import TARGETS, target_named
 from rcg.annotations.formats.coco_lines import record_of_lines
-from rcg.annotations.split import SPLITS
+from rcg.annotations.split import SPLITS, ways_to_fill
+from rcg.annotations.target import check_target
 from rcg.datasets import Dataset
 from rcg.errors import ConfigError, DataError
 from rcg.progress import Report, counted, silent, tracked
@@ -110,8 +111,8 @@ def _target(dataset: Dataset, target: str | Path | None, to: str) -> Path:
         path = Path(target).expanduser().absolute()
     if path.resolve().is_relative_to(dataset.path.resolve()) or dataset.path.resolve().is_relative_to(path.resolve()):
         raise ConfigError("the export would stand in the dataset itself", where=path, fix="name a place outside of it")
-    if ending and path.is_dir():
-        raise ConfigError("the target is a folder", where=path, fix=f"name a file, such as {path / f'labels{ending}'}")
+    if to in TARGETS:
+        check_target(path, target_named(to), source=dataset.labels_file())
     return path
 
 
@@ -149,5 +150,5 @@ def check_splits(dataset: Dataset, counts: Counter[str]) -> None:
     for split in ("train", "val"):
         if not counts[split]:
             others = ", ".join(f"{counts[each]:,} in {each}" for each in SPLITS if each != split)
-            fix = "add labelled images of more cards, or raise val_share in rcg.toml"
-            raise DataError(f"the {split} split has no labelled images ({others})", where=dataset.name, fix=fix)
+            what = f"the {split} split has no labelled images ({others})"
+            raise DataError(what, where=dataset.name, fix=ways_to_fill(split, dataset.name))

@@ -504,3 +504,16 @@ def test_boxes_are_those_of_the_dataset_exactly(cards):
     back = [replace(record, image_id=None, split=None) for record in source.records(bad.append)]
     assert back == [replace(record, image_id=None, split=None) for record in cards.records()]
     assert Annotation(label="card", box=Box(9.0, 6.0, 20.0, 10.0)) in back[5].annotations
+
+
+@pytest.mark.parametrize(("to", "name"), [("coco", "photo.jpg"), ("coco", "notes.txt"), ("csv", "data.json"),
+                                          ("yolo", "photo.png"), ("coco", "folder")])  # fmt: skip
+def test_labels_are_not_written_over_files_of_another_kind(cards, tmp_path, to, name):
+    target = tmp_path / name
+    target.mkdir() if name == "folder" else target.write_text("years")
+    with pytest.raises(ConfigError) as caught:
+        export(cards, target, to=to)
+    assert caught.value.fix
+    assert target.is_dir() or target.read_text() == "years"
+    assert export(cards, tmp_path / "new.json", to="coco").images
+    assert export(cards, tmp_path / "new.json", to="coco").images
