@@ -95,7 +95,7 @@ def test_labels_beside_the_images_go_before_what_rcg_wrote_among_them(tmp_path, 
     text(folder / "images/made" / mark, "")
     assert convert(folder / "images", tmp_path / "out.json").annotations == 1
     done = convert(folder, tmp_path / "out.json")
-    assert (done.annotations, done.dropped, passed(done.notes)) == (1, 0, ["images/made"])
+    assert (done.annotations, done.dropped, passed(done.notes)) == (1, 0, ["images/made/"])
 
 
 def test_a_table_that_coco_was_made_of_counts(tmp_path):

@@ -242,7 +242,7 @@ def test_the_target_may_stand_in_the_source(tmp_path):
         assert convert(tmp_path / "set", tmp_path / "set/voc", to="voc").annotations == 1
     done = convert(tmp_path / "set", tmp_path / "elsewhere.json")
     assert (done.format, done.images, done.annotations, done.dropped) == ("yolo", 1, 1, 0)
-    assert [note.partition(" ")[0] for note in done.notes] == ["COCO", "voc"]
+    assert [note.partition(" ")[0] for note in done.notes] == ["COCO", "voc/"]
     assert all("is here too" in note and "was not read" in note for note in done.notes)
 
 

@@ -1,5 +1,7 @@
 """What a conversion says: reasons that can be acted on, refusals that are short, notes that help to go on."""
 
+from functools import partial
+
 import pytest
 
 from rcg.annotations import convert, open_annotations
@@ -140,17 +142,16 @@ def test_yolo_out_says_which_split_ultralytics_will_miss(tmp_path, splits, missi
 
 @pytest.mark.parametrize("folder", ["images", "images/lot", "photos", ""])
 def test_yolo_out_says_where_ultralytics_looks(tmp_path, folder):
-    done = convert(
-        in_splits(tmp_path, "train", "val", folder=folder),
-        tmp_path / "out",
-        to="yolo",
-        images=tmp_path / "set" / folder,
-    )
-    notes = [note for note in done.notes if "Ultralytics" in note]
+    path = in_splits(tmp_path, "train", "val", folder=folder)
+    again = partial(convert, path, tmp_path / "out", to="yolo", images=tmp_path / "set" / folder)
+    notes = [note for note in again().notes if "Ultralytics" in note]
     assert len(notes) == 1
     if folder.startswith("images"):
         place = tmp_path / "set" / folder.replace("images", "labels")
-        assert f"put what is in the target's folder labels into {place}:" in notes[0]
+        said = f"put what is in the target's folder labels into {place}"
+        assert f"{said}:" in notes[0]
+        place.mkdir(parents=True)
+        assert any(f"{said}, in place of the labels that stand there:" in note for note in again().notes)
     else:
         assert "looks for the labels in the image's own folder" in notes[0]
         assert "rcg dataset export NAME --to ultralytics" in notes[0]

@@ -65,7 +65,7 @@ def open_annotations(
     for other, why in others:
         opened.notes.say(f"{other.title} is here too ({why}) and was not read; --from {other.name} reads it")
     for folder in place.passed:
-        opened.notes.say(f"{folder} is here too (written by RCG) and was not read; name that folder to read it")
+        opened.notes.say(f"{folder}/ is here too (written by RCG) and was not read; name that folder to read it")
     return opened
 
 

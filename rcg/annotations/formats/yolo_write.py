@@ -113,6 +113,8 @@ class YoloWriter(FolderWriter):
         at = len(top.parts) - 1 - top.parts[::-1].index("images")
         place = Path(*top.parts[:at], "labels", *top.parts[at + 1 :])
         what = f"to train with Ultralytics, put what is in the target's folder labels into {place}"
+        if place.is_dir():
+            what += ", in place of the labels that stand there"
         return f"{what}: it looks for labels at the path of the image with images replaced by labels"
 
     def _missing_split(self) -> tuple[str, ...]:
