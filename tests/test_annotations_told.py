@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from rcg.annotations import convert, open_annotations
-from rcg.errors import ConfigError, DataError
+from rcg.errors import Cancelled, ConfigError, DataError
 from tests.make_labels import coco, image, quarantined, text, voc_xml, yolo
 
 BOX = "0 0.5 0.5 0.2 0.4\n"
@@ -109,6 +109,25 @@ def test_a_stage_is_written_either_way_and_named_as_it_was_given(tmp_path):
     with pytest.raises(ConfigError, match="no stage 'ground-trut'") as caught:
         open_annotations(folder, stage="ground-trut")
     assert caught.value.fix == "use ground-truth or predictions"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_images_that_are_not_there_are_still_missing_when_a_conversion_goes_on(tmp_path, there):
+    entries = [{"id": n, "file_name": f"{n:04}.jpg", "width": 200, "height": 100} for n in range(1, 1201)]
+    for entry in entries if there else ():
+        image(tmp_path / "set" / entry["file_name"], size=(20, 10))
+    path = coco(tmp_path / "set/set.json", images=entries, annotations=[{"bbox": [1, 1, 5, 5]}])
+
+    def stop(tick):
+        if tick.done == tick.total:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        convert(path, tmp_path / "out", to="yolo", report=stop)
+    done = convert(path, tmp_path / "out", to="yolo")
+    assert done.resumed
+    said = "the images were not copied" if there else "the images were not found"
+    assert any(note.startswith(said) for note in done.notes)
 
 
 def in_splits(tmp_path, *splits, folder="images"):

@@ -246,6 +246,7 @@ class _Work:
                 notes=read.notes,
                 lost=dict(self.lost),
                 lost_first=tuple(self.lost_first),
+                there=self.there,
             )
         )
 
@@ -261,7 +262,7 @@ class _Work:
         self.quarantine.go_on(last.quarantine)
         self.sums, self.lost, self.lost_first = Sums(**last.sums), Counter(last.lost), list(last.lost_first)
         self.resumed = last.done
-        self.there = True
+        self.there = last.there
         for mark in marks:
             self.source.notes.take(mark.notes)
 

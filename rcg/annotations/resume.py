@@ -38,6 +38,7 @@ class Mark:
         notes: Kind, first example and count of what the last run gave reason to note.
         lost: What the target could not carry so far, by kind.
         lost_first: The first image that lost something, by kind.
+        there: Whether an image had been found where it is said to be.
     """
 
     done: int
@@ -50,6 +51,7 @@ class Mark:
     notes: tuple[tuple[str, str, int], ...] = ()
     lost: Mapping[str, int] = field(default_factory=dict)
     lost_first: tuple[str, ...] = ()
+    there: bool = False
 
 
 class Workplace:
