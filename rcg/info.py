@@ -93,7 +93,7 @@ def _package(name: str) -> Part:
 
 def _imports() -> Iterator[Part]:
     """Whether the compiled parts load: two OpenCV packages can break each other, and one needs a display library."""
-    done = subprocess.run([sys.executable, "-c", _IMPORTS], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", _IMPORTS], capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"python ended with status {done.returncode}"])[-1]
         fix = "pip install --force-reinstall --no-deps opencv-python-headless opencv-python"

@@ -142,7 +142,7 @@ def install_database(report: Report = silent) -> DatabaseState:
     report(Tick(task="installing FiftyOne's database", done=0, total=1, note=PACKAGE))
     # Where pip knows the package but its file is gone, it would call it installed; so it is told to write it again.
     options = ["--no-deps", "--force-reinstall", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "install", *options, PACKAGE]
+    command = [sys.executable, "-P", "-m", "pip", "install", *options, PACKAGE]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no message")

@@ -187,7 +187,7 @@ def _start_keeper(folder: Path, environment: dict[str, str]) -> None:
     try:
         with (folder / "log.txt").open("wb") as log:
             keeper = subprocess.Popen(
-                [sys.executable, "-m", "rcg.review.keeper", str(folder)],
+                [sys.executable, "-P", "-m", "rcg.review.keeper", str(folder)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True,
             )  # fmt: skip
     except OSError as error:
