@@ -96,7 +96,7 @@ def convert(
 
     done = run(
         source, target, to=to, from_=from_, images=images, labels=labels, classes=classes,
-        stage=stage.replace("-", "_"), strict=strict, zero_area=zero_area, jobs=jobs, first_id=first_id,
+        stage=stage, strict=strict, zero_area=zero_area, jobs=jobs, first_id=first_id,
         class_map=ClassMap.parse(map_ or ()), fresh=fresh, report=progress(),
     )  # fmt: skip
     tell(f"{_read_as(done.format, done.reason)}\n{done.summary()}", **asdict(done))
