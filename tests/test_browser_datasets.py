@@ -9,7 +9,7 @@ from rcg.jobs import jobs
 from rcg.synthetic import render_dataset
 from rcg.types import Annotation, Box, ImageRecord
 from rcg.workspace import Workspace
-from tests.browser import Journey, browser, laboratory
+from tests.browser import Journey, browser, laboratory, settle
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -83,9 +83,42 @@ def see_the_readiness(me, look):
     me.page.locator(".rcg-pictures img").locator("visible=true").first.wait_for(timeout=30_000)
     me.click(me.button("Next →"), "next page", expect="13 to 24 of 32|reading")
     shown(me, "13 to 24 of 32")
+    look_at_one(me, look)
     part(me, "Versions")
     shown(me, "seen by the runs")
+    assert inside(me, me.page.locator("table.rcg-table").locator("visible=true").first)
+    assert "32 images" not in "".join(me.page.locator(".rcg-message").locator("visible=true").all_inner_texts())
+    assert not me.page.locator(".rcg-job").locator("visible=true").count(), "the card stays where it was started"
+    if look == "dark":
+        arrow = me.page.locator(".widget-dropdown select").locator("visible=true").first
+        assert "%23ddd" in arrow.evaluate("each => getComputedStyle(each).backgroundImage")
     me.shot(f"datasets versions {look}")
+
+
+def look_at_one(me, look):
+    """A click on a photo shows it large with its labels beside; the steps go on from there."""
+    me.shot(f"datasets images {look}")
+    photo = me.page.locator(".rcg-cell .rcg-over").locator("visible=true").nth(8)
+    me.click(photo, "look", expect="21 of 32|opening")
+    shown(me, "21 of 32")
+    large = me.page.locator(".rcg-looking img").locator("visible=true").first
+    large.wait_for()
+    settle(lambda: 0 < me.button("Close").bounding_box()["y"] < 1100, 5)
+    assert large.bounding_box()["width"] > 400
+    me.shot(f"datasets look {look}")
+    me.click(me.button("Image after →"), "next photo", expect="22 of 32|reading")
+    shown(me, "22 of 32")
+    me.click(me.button("Close"), "close")
+    large.wait_for(state="hidden")
+
+
+def inside(me, table):
+    """Whether a table fits into its place, and its place into the tab."""
+    return table.evaluate(
+        "each => { const box = each.closest('.rcg-wide'), tabs = each.closest('.rcg-tabs');"
+        "const right = each => each.getBoundingClientRect().right;"
+        "return box.scrollWidth <= box.clientWidth + 1 && right(box) <= right(tabs) + 1; }"
+    )
 
 
 def export(me, look):

@@ -1,6 +1,9 @@
 """The parts of the dataset panel: paths to choose, classes to change, and pages of what is there or was left out."""
 
+import json
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,14 +13,18 @@ from rcg.annotations.mapping import ClassMap
 from rcg.errors import RcgError
 from rcg.quality import quality_of
 from rcg.runs import new_run
+from rcg.types import ImageRecord
 from rcg.workspace import Workspace
 from tests.panel_data import fill
-from widgets import dataset_panel
+from widgets import dataset_panel, kit, made_photos
 from widgets.chooser_model import ChooserModel, list_folder
 from widgets.class_rows import ClassRows
 from widgets.class_table import ClassTable
-from widgets.dataset_model import DatasetModel
+from widgets.code import NOTEBOOKS
+from widgets.dataset_model import DatasetModel, told
+from widgets.dataset_overview import ready_html
 from widgets.images_model import EMPTY, UNLABELLED
+from widgets.photo import colours_of, photo_html
 from widgets.quarantine_model import QuarantineModel, left_out
 from widgets.sections import Pages
 
@@ -169,6 +176,169 @@ def test_a_second_look_at_the_same_path_keeps_the_map(place, yolo):
     assert model.mapping.texts() == ()
 
 
+# what is proposed
+
+
+def labelled(folder, classes):
+    """A folder of one photo with a label of each class."""
+    from PIL import Image
+
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    Image.new("RGB", (60, 80), "grey").save(folder / "images" / "a1.png")
+    text = "".join(f"{at} 0.5 0.5 0.2 0.2\n" for at in range(len(classes)))
+    (folder / "labels" / "a1.txt").write_text(text)
+    (folder / "data.yaml").write_text(f"names: {list(classes)}\n")
+    return str(folder)
+
+
+@pytest.fixture
+def surface(tmp_path):
+    return labelled(tmp_path / "surface", ["scratch", "dent"])
+
+
+@pytest.fixture
+def edges(tmp_path):
+    return labelled(tmp_path / "edges", ["card", "chipping", "notch"])
+
+
+def test_a_type_is_proposed_anew_for_another_path_or_a_free_name(filled, surface, edges):
+    panel = dataset_panel(filled, inline=True)
+    shown = panel.controls
+    shown["path"].value = surface
+    assert shown["kind"].value == "surface_damage"
+    shown["name"].value = "attic"
+    assert shown["kind"].disabled
+    assert shown["kind"].value == "surface_damage"
+    shown["path"].value = edges
+    shown["name"].value = "free"
+    assert (shown["kind"].value, shown["kind"].disabled) == ("edge_damage", False)
+    shown["kind"].value = "custom"
+    shown["path"].value = surface
+    assert shown["kind"].value == "custom", "chosen by hand"
+
+
+def test_the_type_of_an_existing_dataset_is_shown(filled, edges):
+    Workspace(filled).create("own", type="corner_damage")
+    panel = dataset_panel(filled, inline=True)
+    panel.controls["path"].value = edges
+    panel.controls["name"].value = "own"
+    assert (panel.controls["kind"].value, panel.controls["kind"].disabled) == ("corner_damage", True)
+    panel.controls["name"].value = "owner"
+    assert panel.controls["kind"].value == "edge_damage"
+
+
+@pytest.mark.parametrize("typed", ["", "mine"])
+def test_after_adding_another_folder_gets_a_name_of_its_own(place, surface, edges, typed):
+    panel = dataset_panel(place, inline=True)
+    panel.controls["path"].value = surface
+    if typed:
+        panel.controls["name"].value = typed
+    panel.controls["add"].click()
+    panel.model.jobs.wait(60)
+    assert panel.controls["add"].description == f"Add to {typed or 'surface'}"
+    panel.controls["path"].value = edges
+    assert (panel.controls["name"].value, panel.controls["kind"].value) == ("edges", "edge_damage")
+    assert panel.controls["add"].description == "Create and add"
+
+
+def test_a_name_that_was_typed_stays_when_the_path_is_corrected(place, surface, edges):
+    panel = dataset_panel(place, inline=True)
+    panel.controls["name"].value = "mine"
+    for path in (surface, "/no/such", edges):
+        panel.controls["path"].value = path
+    assert panel.controls["name"].value == "mine"
+
+
+def test_two_sets_are_not_mixed_unawares(filled, edges, yolo):
+    panel = dataset_panel(filled, inline=True)
+    panel.controls["path"].value, panel.controls["name"].value = edges, "attic"
+    doubt = panel.controls["name_doubt"]
+    assert "attic is there already, and has no chipping, notch" in doubt.value
+    for name in ("chipping", "notch"):
+        panel.model.mapping.rename(name, "scratch")
+    assert doubt.value == "", "renamed to classes that are there"
+    panel.controls["path"].value = str(yolo)
+    assert doubt.value == ""
+    panel.controls["path"].value, panel.controls["name"].value = edges, "free"
+    assert doubt.value == ""
+
+
+def test_a_wrong_name_is_told_as_it_is_typed(place):
+    panel = dataset_panel(place, inline=True)
+    panel.controls["name"].value = "two words"
+    assert "a blank" in panel.controls["name_wrong"].value
+    panel.controls["name"].value = "two-words"
+    assert panel.controls["name_wrong"].value == ""
+
+
+# what is told, and where
+
+
+def test_a_card_and_a_message_belong_to_the_tab_and_dataset_that_started_them(filled, surface, edges):
+    panel = dataset_panel(filled, inline=True)
+    model = panel.model
+    panel.open("add")
+    panel.controls["path"].value = surface
+    panel.controls["add"].click()
+    assert all(model.shows_job(tab) for tab in ("add", "classes", "quality", "versions", "export"))
+    model.jobs.wait(60)
+    assert [tab for tab in ("add", "classes", "quality", "versions", "export") if model.shows_job(tab)] == ["add"]
+    shown = {name: panel.controls[f"job_{name}"].layout.display for name in ("add", "export")}
+    assert shown == {"add": "", "export": "none"}
+    assert "are in" in panel.shown_message
+    panel.controls["dataset"].value = "attic"
+    assert panel.shown_message == ""
+    panel.controls["path"].value = edges
+    assert not model.shows_job("add"), "another path"
+    panel.controls["path"].value = surface
+    shutil.rmtree(Workspace(filled).dataset("surface").path)
+    panel.controls["refresh"].click()
+    assert not model.shows_job("add"), "its dataset is gone"
+
+
+def test_a_message_goes_with_its_tab(filled):
+    panel = dataset_panel(filled, inline=True)
+    panel.open("add")
+    panel.controls["add"].click()
+    assert "no folder is named" in panel.shown_message
+    panel.open("images")
+    assert panel.shown_message == ""
+
+
+def test_only_a_training_that_was_timed_is_told(filled):
+    panel = dataset_panel(filled, inline=True)
+    panel.open("quality")
+    job = SimpleNamespace(arguments=("validate", "attic", "--measure"), result={"fits": [{"measured": ""}]})
+    assert "training" not in kit.message_html(told(job))
+    job.result = {"fits": [{"measured": "3 steps"}]}
+    assert "How long a training takes" in kit.message_html(told(job))
+
+
+def test_what_cannot_be_trained_yet_chooses_no_model(filled, surface):
+    model = DatasetModel(filled)
+    model.look()
+    assert "What can be trained" in ready_html(model.about)
+    stopped = replace(model.about, readiness=replace(model.about.readiness, verdict="stop"))
+    assert "What can be trained" not in ready_html(stopped)
+
+
+def test_the_notebook_s_parameters_are_all_known_to_papermill():
+    inspect = pytest.importorskip("papermill.inspection").inspect_notebook
+    text = (NOTEBOOKS / "01_datasets.ipynb").read_text()
+    cell = next(each for each in json.loads(text)["cells"] if "parameters" in each["metadata"].get("tags", ()))
+    names = [line.partition(":")[0] for line in cell["source"]]
+    assert list(inspect(NOTEBOOKS / "01_datasets.ipynb")) == names
+    assert "run this cell again" in text
+
+
+def test_making_photos_tells_its_progress_on_stdout(tmp_path, capsys):
+    made_photos(Workspace(tmp_path), "smoke")
+    out, err = capsys.readouterr()
+    assert "20/20" in out
+    assert err == ""
+
+
 # images
 
 
@@ -185,12 +355,52 @@ def test_images_are_chosen_by_split_class_and_name(filled):
                    Workspace(filled).dataset("attic").records())  # fmt: skip
     assert model.pages.total == expected > 0
     panel.controls["images_label"].value = UNLABELLED
-    assert "No image fits" in panel.controls["images"].value
+    assert "No image fits" in panel.controls["images"].children[0].value
     panel.controls["images_label"].value = EMPTY
     panel.controls["images_label"].value = ""
     name = Workspace(filled).dataset("attic").records()[3].file_name
     panel.controls["images_text"].value = name.upper()
-    assert panel.controls["images"].value.count("<figure") == 1
+    assert len(panel.controls["images"].children) == 1
+    assert "<figure" in panel.controls["images"].children[0].children[0].value
+
+
+def test_a_click_on_an_image_shows_it_large_with_its_labels(filled):
+    panel = dataset_panel(filled, inline=True)
+    panel.open("images")
+    assert panel.controls["look_box"].layout.display == "none"
+    panel.controls["images"].children[1].children[1].click()
+    assert panel.controls["look_box"].layout.display == ""
+    records = sorted(Workspace(filled).dataset("attic").records(), key=lambda each: each.file_name)
+    names = [each.file_name for each in records]
+    large = panel.controls["look_large"].value
+    record = next(each for each in records if each.file_name in large)
+    for number, each in enumerate(record.annotations, 1):
+        assert f">{number}</text>" in large, "on the photo"
+        assert f"<td class=rcg-number>{number}</td>" in large, "in the list"
+        assert each.label in large
+    assert panel.model.images.looked == 1
+    panel.controls["look_next"].click()
+    assert panel.model.images.words == "3 of 10"
+    for _ in range(12):
+        panel.controls["look_next"].click()
+    assert panel.model.images.looked == 9
+    assert panel.controls["look_next"].disabled
+    panel.controls["look_close"].click()
+    assert panel.controls["look_box"].layout.display == "none"
+    panel.controls["images"].children[0].children[1].click()
+    panel.controls["images_text"].value = names[3]
+    assert panel.controls["look_box"].layout.display == "none", "another choice closes it"
+
+
+def test_each_class_has_a_look_of_its_own():
+    colours = colours_of([f"class{number}" for number in range(16)])
+    assert len(set(colours.values())) == 16
+    assert all(dashes for _, dashes in list(colours.values())[8:])
+
+
+def test_a_photo_that_is_gone_says_so_in_its_place(tmp_path):
+    record = ImageRecord(file_name="a<b.jpg", width=10, height=10, annotations=())
+    assert "rcg-bad" in photo_html(tmp_path / "a<b.jpg", record, {}, longest=100)
 
 
 # what was left out
@@ -236,12 +446,26 @@ def test_a_quarantine_of_many_lines_is_paged(filled):
     model.open("attic")
     assert model.total == 1000
     assert model.reasons == (("the class … is not in the class file", 1000),)
-    assert [each.line for each in model.pages.shown][:2] == [1000, 999]
-    model.pages.turn(1)
-    assert model.pages.shown[0].line == 980
+    assert [each.file for each in model.pages.shown][:3] == ["labels/1.txt", "labels/10.txt", "labels/100.txt"]
     model.pages.turn_to(10_000)
-    assert model.pages.shown[-1].line == 1
+    assert model.pages.shown[-1].line == 999
     assert model.pages.words == "981 to 1,000 of 1,000"
+
+
+def test_lines_of_one_file_and_reason_stand_together_in_their_order(filled):
+    line = '{"file":"%s","line":%d,"reason":"the class %d is not in the class file; add it","text":"9 1"}\n'
+    other = '{"file":"b.txt","line":4,"reason":"the box has no area; draw it","text":"0 1"}\n'
+    lines = [line % (file, n, n) for file in ("b.txt", "a.txt") for n in range(12, 0, -1)]
+    (Workspace(filled).dataset("attic").path / "quarantine.jsonl").write_text("".join([*lines, other]))
+    panel = dataset_panel(filled, inline=True)
+    panel.open("left_out")
+    model = panel.model.quarantine
+    found = [(each.file, each.place) for each in model.pages.shown]
+    assert found == [("a.txt", "12 lines, first 1"), ("b.txt", "12 lines, first 1"), ("b.txt", "4")]
+    assert "12 lines, first 1" in panel.controls["left_out"].value
+    panel.controls["left_out_every"].value = True
+    assert [each.line for each in model.pages.shown][:12] == list(range(1, 13))
+    assert model.pages.total == 25
 
 
 def test_pages_stay_where_they_are_when_the_list_grows():

@@ -9,22 +9,24 @@ import pytest
 
 pytest.importorskip("ipywidgets")
 
-from rcg.errors import DataError
+from rcg.errors import ConfigError, DataError
+from rcg.workspace import Workspace
 from widgets import kit
 from widgets.base import Message, PanelModel, Worker
 from widgets.chart import Series, chart, thin, ticks
 from widgets.code import code_of
+from widgets.dataset_model import DatasetModel
 from widgets.job_model import Snapshot
 from widgets.jobbar import bar_html
-from widgets.proposing import proposed_name, proposed_type
+from widgets.proposing import proposed_name, proposed_type, wrong_name
+from widgets.speaking import CONTROLS, control_of, here
 
 
-def test_an_error_says_what_where_and_fix_with_the_traceback_folded():
+def test_an_error_says_what_where_and_fix():
     error = DataError("line 3 has 4 numbers", where="a<b>.txt", fix="give it 5")
     html = kit.message_html(Message.of(error))
     assert html.index("line 3 has 4 numbers") < html.index("a&lt;b&gt;.txt") < html.index("give it 5")
-    assert re.search(r"<details><summary>Traceback</summary>.*DataError", html, re.DOTALL)
-    assert "<details open" not in html
+    assert "Traceback" not in html, "the user can mend it"
     assert 'role="alert"' in html
 
 
@@ -32,6 +34,27 @@ def test_a_bug_is_told_as_one():
     message = Message.of(ZeroDivisionError("division by zero"))
     assert message.what == "ZeroDivisionError: division by zero"
     assert "fault in RCG" in message.fix
+    html = kit.message_html(message)
+    assert re.search(r"<details><summary>Traceback</summary>.*ZeroDivisionError", html, re.DOTALL)
+    assert "<details open" not in html
+
+
+@pytest.mark.parametrize(
+    ("fix", "control", "place"),
+    [
+        ("say which to read: --from yolo (format='yolo' in Python)", "format", "“Read as”"),
+        ("name the labels' folder or file (labels=PATH, --labels PATH)", "labels", "“Labels elsewhere”"),
+        ("lengthen the class file (classes=FILE, --classes FILE)", "classes", "“Class names”"),
+        ("look at both and make them equal: rcg browse cards", "", "Review"),
+        ("rcg validate cards --measure", "", "Quality"),
+        ("export it again", "", ""),
+    ],
+)
+def test_a_fix_of_the_command_line_is_told_in_words_of_the_panel(fix, control, place):
+    assert control_of(fix) == control
+    assert place in here(fix)
+    assert bool(here(fix)) == bool(place)
+    assert ("In the panels" in kit.message_html(Message(kind="error", what="x", fix=fix))) == bool(place)
 
 
 def test_an_attempt_shows_the_failure(tmp_path):
@@ -163,8 +186,25 @@ def test_code_of_predictions_and_of_a_chosen_format():
     assert (pairs["stage"], pairs["predictions"], pairs["read_as"]) == ("predictions", "m", "coco")
 
 
+def test_controls_are_named_as_the_panel_names_them():
+    traits = DatasetModel.class_traits()
+    assert all(traits[name].metadata["label"] == title for name, title in CONTROLS.values())
+
+
+@pytest.mark.parametrize("name", ["a", "vintage-2026", "A_b.c", "", "two words", "-x", ".x", "a/b", "käse", "a\n"])
+def test_a_name_is_judged_as_the_workspace_judges_it(tmp_path, name):
+    try:
+        Workspace(tmp_path).create(name, type="custom")
+    except ConfigError:
+        refused = True
+    else:
+        refused = False
+    assert bool(wrong_name(name)) == (refused and name != "")
+
+
 PLAIN = {
-    "base", "chart", "class_rows", "code", "curves", "example", "looking", "pictures", "proposing", "sections", "style",
+    "base", "chart", "class_rows", "code", "curves", "example", "looking", "photo", "pictures", "proposing", "sections",
+    "speaking", "style",
 }  # fmt: skip
 
 
@@ -192,6 +232,7 @@ def imported(path):
 def test_a_type_is_proposed_from_the_classes():
     assert proposed_type(["card", "scratch", "edge_whitening"]) == "surface_damage"
     assert proposed_type(["outer_edge", "inner_frame"]) == "edge_detection"
+    assert proposed_type(["scratch", "dent"]) == "surface_damage", "photos under several lights are not proposed"
     assert proposed_type(["card"]) == "custom"
     assert proposed_type(["ace", "king"]) == "custom"
     assert proposed_type([]) == "custom"

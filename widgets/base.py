@@ -37,12 +37,12 @@ class Message:
 
     @classmethod
     def of(cls, error: BaseException, *, trace: str | None = None) -> Message:
-        """The message of an error; the traceback goes with it, folded."""
-        text = "".join(traceback.format_exception(error)) if trace is None else trace
+        """The message of an error; a traceback goes with it, folded, where nobody expected the error."""
         if isinstance(error, Cancelled):
             return cls(kind="info", what=error.what, where=error.where or "", fix=error.fix or "")
         if isinstance(error, RcgError):
-            return cls(kind="error", what=error.what, where=error.where or "", fix=error.fix or "", trace=text)
+            return cls(kind="error", what=error.what, where=error.where or "", fix=error.fix or "", trace=trace or "")
+        text = "".join(traceback.format_exception(error)) if trace is None else trace
         fix = "this is a fault in RCG: report it with the traceback below; what was saved stays valid"
         return cls(kind="error", what=f"{type(error).__name__}: {error}", fix=fix, trace=text)
 

@@ -20,7 +20,7 @@ from widgets.dataset_overview import about_html, figures_html, ready_html
 from widgets.dataset_quality import quality_view
 from widgets.dataset_quarantine import quarantine_view
 from widgets.dataset_versions import versions_view
-from widgets.kit import beside, busy_html, card, choice, html_of
+from widgets.kit import beside, busy_html, card, choice, html_of, message_html
 from widgets.panel import Panel
 
 
@@ -55,25 +55,45 @@ class DatasetPanel(Panel):
         m.observe(self._chosen, "dataset")
         if m.dataset:
             self.read(m.look, busy="reading the dataset", key="look")
-        status, message = self.told("look").children  # beside the buttons it moves nothing when it comes and goes
+        status = self.status("look")  # beside the buttons it moves nothing when it comes and goes
+        message = html_of(m, "message", message_html)
+        self.controls["message"] = message
         return [card(beside(dataset, refresh, train, status, align_items="center"), message, self.tabs)]
 
+    @property
+    def shown_message(self) -> str:
+        """What the panel tells its user at this moment, as HTML: in one place above the tabs."""
+        return str(self.controls["message"].value)
+
+    def _card(self, tab: str) -> w.Widget:
+        """The job's card in a tab, shown where it belongs."""
+        holder = w.VBox([self.job.box], layout=w.Layout(overflow="visible"))
+
+        def show(_: object = None) -> None:
+            holder.layout.display = "" if self.model.shows_job(tab) else "none"
+
+        self.model.jobs.observe(show, ["shown", "job"])
+        self.model.observe(show, ["dataset", "names", "path"])
+        self.controls[f"job_{tab}"] = holder
+        show()
+        return holder
+
     def _make_tabs(self) -> None:
-        m, bar = self.model, self.job.box
+        m = self.model
         self.chooser = Chooser(self, lambda path: setattr(m, "path", path))
         overview = html_of(m, "about", about_html)
         ready, figures = html_of(m, "about", ready_html), html_of(m, "figures", figures_html)
         checking = html_of(m, "checking", busy_html)
         self.controls.update(about=overview, figures=figures, ready=ready)
         parts: dict[str, tuple[str, w.Widget]] = {
-            "add": ("Add", adding_view(self, m, bar, self.chooser)),
+            "add": ("Add", adding_view(self, m, self._card("add"), self.chooser)),
             "overview": ("Overview", w.VBox([overview, checking, ready, figures])),
             "images": ("Images", images_view(self, m.images)),
-            "classes": ("Classes", classes_view(self, m.classes_now, bar)),
-            "quality": ("Quality", quality_view(self, m.quality, bar)),
+            "classes": ("Classes", classes_view(self, m.classes_now, self._card("classes"))),
+            "quality": ("Quality", quality_view(self, m.quality, self._card("quality"))),
             "left_out": ("Left out", quarantine_view(self, m.quarantine)),
-            "versions": ("Versions", versions_view(self, m.versions, bar)),
-            "export": ("Export", export_view(self, m.export, bar)),
+            "versions": ("Versions", versions_view(self, m.versions, self._card("versions"))),
+            "export": ("Export", export_view(self, m.export, self._card("export"))),
         }
         self._names = tuple(parts)
         self.tabs = w.Tab([each for _, each in parts.values()], titles=[title for title, _ in parts.values()])
@@ -89,7 +109,8 @@ class DatasetPanel(Panel):
 
     def _turned(self, change: dict[str, Any]) -> None:
         self.model.tab = self._names[change["new"]]
-        self.tell_at("look")  # what was told in the tab that is left
+        self.tell_at("look")
+        self.model.message = None  # what was told in the tab that is left
         self.read(self.model.open_tab, busy="reading", key="tab")
 
     def retire(self) -> None:

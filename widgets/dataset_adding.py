@@ -18,6 +18,7 @@ from widgets.dataset_model import DatasetModel, Seen
 from widgets.jobbar import CopyCode
 from widgets.kit import beside, control, halves, html_of, message_html
 from widgets.panel import Panel
+from widgets.speaking import APART
 
 _FIELDS = (
     "name", "names", "stage", "path", "labels", "kind", "link", "remove_gps", "predictions", "format", "classes",
@@ -49,7 +50,8 @@ def adding_view(panel: Panel, model: DatasetModel, bar: w.Widget, chooser: Choos
     )  # fmt: skip
     code = CopyCode(model.code, changes=(model, _FIELDS))
     apart = w.VBox([fields[name] for name in ("labels", "format", "classes")])
-    more = w.Accordion([apart], titles=["Where something is not found by itself"])
+    more = w.Accordion([apart], titles=[APART])
+    wrong, doubt = html_of(model, "name_wrong", _beside_html), html_of(model, "name_doubt", _doubt_html)
     mapping = w.Accordion([classes.box], titles=["Classes"])
 
     def shape(_: object = None) -> None:
@@ -59,6 +61,8 @@ def adding_view(panel: Panel, model: DatasetModel, bar: w.Widget, chooser: Choos
 
     def show_seen(_: object = None) -> None:
         seen.value = seen_html(model.seen, model.unseen, model.path)
+        if model.wanted:
+            more.selected_index = 0
 
     def show_classes(_: object = None) -> None:
         changed = len(model.mapping.texts())
@@ -74,15 +78,32 @@ def adding_view(panel: Panel, model: DatasetModel, bar: w.Widget, chooser: Choos
     model.observe(show_seen, ["seen", "unseen", "path"])
     model.mapping.observe(show_classes, "rows")
     model.observe(typed, list(_READ))
-    panel.controls.update(seen=seen, code=code.button, code_text=code.text, browse=browse, mapping=mapping)
+    panel.controls.update(
+        seen=seen,
+        code=code.button,
+        code_text=code.text,
+        browse=browse,
+        mapping=mapping,
+        more=more,
+        name_wrong=wrong,
+        name_doubt=doubt,
+    )
     shape()
     show_classes()
     show_seen()
     left = [fields["path"], browse, chooser.box, seen, mapping]
     names = ("stage", "predictions", "link", "remove_gps")
-    right = [fields["name"], fields["kind"], purpose, *(fields[name] for name in names), more]
-    buttons = beside(add, code.button, margin="8px 0 0 122px")
-    return w.VBox([halves(left, right), buttons, panel.told("add"), code.text, bar])
+    right = [fields["name"], wrong, fields["kind"], purpose, *(fields[name] for name in names), more]
+    buttons = beside(add, code.button, doubt, margin="8px 0 0 122px", align_items="center")
+    return w.VBox([halves(left, right), buttons, panel.status("add"), code.text, bar])
+
+
+def _beside_html(text: str) -> str:
+    return f'<div class="rcg-beside">{escape(text)}</div>' if text else ""
+
+
+def _doubt_html(text: str) -> str:
+    return f'<span class="rcg-warn">{escape(text)}</span>' if text else ""
 
 
 def _fields(panel: Panel, model: DatasetModel) -> dict[str, w.Widget]:

@@ -38,4 +38,4 @@ def classes_view(panel: Panel, model: ClassesModel, bar: w.Widget) -> w.Widget:
     model.rows.observe(fill, "rows")
     fill()
     panel.controls["class_lines"] = table.box
-    return w.VBox([w.HTML(_HELP), table.box, buttons, code.text, bar, panel.told("classes")])
+    return w.VBox([w.HTML(_HELP), table.box, buttons, code.text, bar, panel.status("classes")])

@@ -43,4 +43,4 @@ def export_view(panel: Panel, model: ExportModel, bar: w.Widget) -> w.Widget:
     model.observe(fill, "to")
     fill()
     buttons = beside(start, code.button, margin="6px 0 6px 122px")
-    return w.VBox([to, about, out, copy, buttons, panel.told("export"), code.text, bar])
+    return w.VBox([to, about, out, copy, buttons, panel.status("export"), code.text, bar])

@@ -10,7 +10,7 @@ from typing import Any as Anything
 
 import numpy as np
 import traitlets
-from traitlets import Any, Bool, Dict, Instance, Tuple, Unicode
+from traitlets import Any, Bool, Dict, Instance, Tuple, Unicode, observe
 
 from rcg.datasets import GROUND_TRUTH, PREDICTIONS, Dataset
 from rcg.errors import Cancelled, ConfigError, DataError, RcgError
@@ -31,14 +31,16 @@ from widgets.code import Code, code_of
 from widgets.export_model import ExportModel
 from widgets.images_model import ImagesModel
 from widgets.job_model import JobModel
-from widgets.proposing import clean, proposed_name, proposed_type
+from widgets.proposing import clean, proposed_name, proposed_type, wrong_name
 from widgets.quality_model import QualityModel
 from widgets.quarantine_model import QuarantineModel
 from widgets.sections import Section, opened
+from widgets.speaking import control_of
 from widgets.versions_model import VersionsModel
 
 _LONGEST_PATH, _LONGEST_NAME = 4096, 255  # characters, those of Linux
 _LOOKS: tuple[Look, Look] = ("light", "dark")
+_TABS = {"add": "add", "map": "classes", "validate": "quality", "restore": "versions", "export": "export"}
 _COUNTED = 20_000  # images whose annotations are counted before they are added: a second or so
 
 
@@ -111,6 +113,8 @@ class DatasetModel(PanelModel):
     remove_gps = Bool(False).tag(
         label="Take out where photos were taken", tip="GPS positions go from the copies; the originals keep theirs"
     )
+    name_wrong = Unicode("")  # why the name cannot be one
+    name_doubt = Unicode("")  # why another name may be meant
     seen = Instance(Seen, allow_none=True)
     unseen = Instance(Message, allow_none=True)
     names = Tuple().tag(label="Dataset")
@@ -124,10 +128,12 @@ class DatasetModel(PanelModel):
 
     def __init__(self, workspace: Workspace | str | Path | None = None) -> None:
         super().__init__(workspace)
-        self._proposed, self._proposed_kind, self._mapped = "", "custom", ""
+        self._proposed, self._proposed_for, self._mapped = "", ("", ""), ""
+        self._proposed_kind, self._own_kind = "custom", ""
         self._looking = threading.RLock()
         self.later = lambda work: work()
         self.mapping = ClassRows()
+        self.mapping.observe(self._judge_name, "rows")
         self.quarantine = QuarantineModel(self.workspace)
         self.images = ImagesModel(self.workspace)
         self.jobs = JobModel(self.workspace, kinds=("dataset", "validate"), ended=self.ended)
@@ -167,12 +173,13 @@ class DatasetModel(PanelModel):
         except RcgError as error:
             self.unseen = Message.of(error, trace="")
             self.mapping.fill(())
+            self._proposed_for = ("", "")
             if self.name == self._proposed:
-                self.name = self._proposed = ""
+                self.name = ""
             return
-        self._propose(seen)
-        self.seen = seen
+        self._propose()
         self.mapping.fill(seen.classes)
+        self.seen = seen
         if seen.classes and seen.images <= _COUNTED and not isinstance(found, Recognised):
             self._count(found)
 
@@ -210,11 +217,48 @@ class DatasetModel(PanelModel):
         classes = clean(self.classes) or None
         return recognise(images, labels, format=self.format, classes=classes, stage=self.stage)
 
-    def _propose(self, seen: Seen) -> None:
-        if self.name in ("", self._proposed):
-            self.name = self._proposed = self._free_name()
-        if self.name not in self.names and self.kind == self._proposed_kind:  # else it was chosen by hand
-            self.kind = self._proposed_kind = proposed_type(seen.classes)
+    def _propose(self) -> None:
+        """A name for another path or stage, unless one was typed since the last addition."""
+        meant = (str(self._places()), self.stage)
+        if not self.name or (self.name == self._proposed and meant != self._proposed_for):
+            self._proposed = self._free_name()
+            self.name = self._proposed
+        self._proposed_for = meant
+
+    @observe("name", "names", "seen")
+    def _fit_kind(self, _: object = None) -> None:
+        """The type of the dataset of this name, else what was chosen by hand, else what the classes tell."""
+        if self.exists:
+            with contextlib.suppress(RcgError):  # a damaged dataset is told where it is looked at
+                self._proposed_kind = self.workspace.dataset(self.name).type.name
+                self.kind = self._proposed_kind
+            return
+        if self.seen is not None:
+            self._proposed_kind = proposed_type(self.seen.classes)
+        self.kind = self._own_kind or self._proposed_kind
+
+    @observe("kind")
+    def _chosen_kind(self, change: Anything) -> None:
+        if not self.exists:
+            self._own_kind = "" if change["new"] == self._proposed_kind else change["new"]
+
+    @observe("name", "names", "seen", "stage")
+    def _judge_name(self, _: object = None) -> None:
+        """Say what is wrong with the name as it is typed, and whether two sets would be mixed."""
+        self.name_wrong, self.name_doubt = wrong_name(self.name), ""
+        if not self.exists or self.seen is None or self.stage == PREDICTIONS:
+            return
+        with contextlib.suppress(RcgError):
+            have = self.workspace.dataset(self.name).labels.names
+            other = [each.to for each in self.mapping.rows if each.keep and each.to not in have]
+            if have and other:
+                more = f"{', '.join(other[:5])}{' …' if len(other) > 5 else ''}"
+                self.name_doubt = f"{self.name} is there already, and has no {more}: another name keeps the two apart"
+
+    @observe("path", "dataset")
+    def _forget(self, _: object = None) -> None:
+        """What was told of another path or dataset does not stand over this one."""
+        self.message = None
 
     def _free_name(self) -> str:
         stem = proposed_name(Path(clean(self.path)))
@@ -253,6 +297,24 @@ class DatasetModel(PanelModel):
         created = () if self.exists else (("dataset", "create", self.name, "--type", self.kind),)
         return (*created, tuple(added))
 
+    @property
+    def wanted(self) -> str:
+        """The control that mends what is wrong with the path; "" where it is none of those for rare cases."""
+        return "" if self.unseen is None else control_of(self.unseen.fix)
+
+    def shows_job(self, tab: str) -> bool:
+        """Whether the job's card belongs into a tab: while it runs into each, then where it was started."""
+        job = self.jobs.job
+        if job is None or self.jobs.running:
+            return job is not None
+        verb, name = _work(job)
+        if tab != _TABS.get(verb) or name not in self.names:
+            return False
+        if verb != "add":
+            return name == self.dataset
+        given = {job.arguments[at + 1] for at, each in enumerate(job.arguments) if each in ("--images", "--labels")}
+        return not self.path.strip() or str(Path(clean(self.path)).expanduser().absolute()) in given
+
     def code(self) -> Code:
         """What `add` does, as code."""
         *before, added = self.arguments()
@@ -275,18 +337,21 @@ class DatasetModel(PanelModel):
             if made is not None:
                 _remove_empty(made)
             raise
+        self._proposed, self._own_kind = self.name, ""  # the next path gets a name and a type of its own
         self.refresh()
         return job
 
     def ended(self, job: Job) -> None:
         """Show the dataset that was added to, and what came of it."""
         self.refresh()
-        name = job.arguments[2 if job.arguments[0] == "dataset" else 1]
+        _, name = _work(job)
         if job.state == "done" and name in self.names:
             self.dataset = name
-            self.message = _told(job)
             if self.tab == "add":
                 self.tab = "overview"
+            self.message = told(job)
+        elif job.state in ("failed", "lost") and not self.shows_job(self.tab):
+            self.message = self.jobs.message
         self.look()
 
     def refresh(self) -> None:
@@ -359,10 +424,19 @@ def _remove_empty(dataset: Dataset) -> None:
             folder.rmdir()
 
 
-def _told(job: Job) -> Message:
+def _work(job: Job) -> tuple[str, str]:
+    """What a job does, and to which dataset."""
+    words = job.arguments if job.arguments[0] == "validate" else job.arguments[1:]
+    return (*words, "", "")[0], (*words, "", "")[1]
+
+
+def told(job: Job) -> Message:
+    """What came of a job, for the reader."""
     found = job.result or {}
     if job.arguments[0] == "validate":
-        return Message(kind="done", what=f"the images of {job.arguments[1]} were looked at, and a training was timed")
+        timed = any(each.get("measured") for each in found.get("fits", ()))
+        fix = "How long a training takes on this machine stands in Overview." if timed else ""
+        return Message(kind="done", what=f"the images of {job.arguments[1]} were looked at", fix=fix)
     verb = job.arguments[1]
     notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in found.get("notes", ()) if note)
     if verb == "export":

@@ -95,7 +95,7 @@ def _tables(about: About) -> str:
     blocks += [_section("Labels by stage", stages), _section("Tier", _tier(ready))] if ready else []
     blocks += [_section("Sources", sources if about.sources else "")]
     body = "".join(f"<div>{each}</div>" for each in blocks if each)
-    fits = _section("What can be trained", _fits(ready)) if ready else ""
+    fits = _section("What can be trained", _fits(ready)) if ready and ready.verdict != "stop" else ""
     return f'<div style="display:flex;flex-wrap:wrap;gap:0 40px">{body}</div>{fits}'
 
 

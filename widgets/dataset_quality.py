@@ -55,7 +55,7 @@ def quality_view(panel: Panel, model: QualityModel, bar: w.Widget) -> w.Widget:
     flag.observe(choose, "value")
     model.observe(fill, ["counts", "images", "known"])
     fill()
-    return w.VBox([head, buttons, panel.told("quality"), code.text, bar, flag, shown])
+    return w.VBox([head, buttons, panel.status("quality"), code.text, bar, flag, shown])
 
 
 def head_html(model: QualityModel) -> str:

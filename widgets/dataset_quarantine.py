@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ipywidgets as w
 
-from widgets.kit import Html, empty_html, table_html
+from widgets.kit import Html, beside, control, empty_html, table_html
 from widgets.paging import paged
 from widgets.panel import Panel
 from widgets.quarantine_model import LeftOut, QuarantineModel
@@ -19,8 +19,9 @@ def quarantine_view(panel: Panel, model: QuarantineModel) -> w.Widget:
     head = w.HTML()
     why = w.Dropdown(description="Reason", options=[("all", "")], layout=w.Layout(width="98%", max_width="560px"))
     why.style.description_width = "60px"
+    every = control(model, "each_line", w.Checkbox, indent=False, width="auto")
     table = paged(panel, model.pages, rows_html, name="left_out")
-    panel.controls.update(left_out_head=head, left_out_why=why)
+    panel.controls.update(left_out_head=head, left_out_why=why, left_out_every=every)
     filling = False
 
     def fill(_: object = None) -> None:
@@ -36,17 +37,22 @@ def quarantine_view(panel: Panel, model: QuarantineModel) -> w.Widget:
             filling = False
         head.value = head_html(model)
         why.layout.display = "" if len(model.reasons) > 1 else "none"
+        every.layout.display = "" if model.grouped else "none"
         table.layout.display = "" if model.total else "none"
 
     def choose(change: dict[str, str]) -> None:
         if not filling:
             model.why = change["new"]
-            panel.read(model.choose, busy="", key="left_out")
+            again()
+
+    def again(_: object = None) -> None:
+        panel.read(model.choose, busy="", key="left_out")
 
     why.observe(choose, "value")
+    every.observe(again, "value")
     model.observe(fill, ["reasons", "name"])
     fill()
-    return w.VBox([head, why, table])
+    return w.VBox([head, beside(why, every, align_items="center"), table])
 
 
 def head_html(model: QuarantineModel) -> str:
@@ -64,7 +70,7 @@ def rows_html(rows: Sequence[LeftOut]) -> str:
     body = [
         (
             Html(f'<span title="{escape(row.source, quote=True)}">{escape(_short(row.file))}</span>'),
-            "" if row.line is None else row.line,
+            row.place,
             Html(f"<code>{escape(row.text)}</code>") if row.text else "",
             row.reason,
             row.fix,

@@ -18,6 +18,7 @@ from widgets.panel import Panel
 from widgets.versions_model import NOW, VersionRow, VersionsModel
 
 _NAMED = 8
+_NOW = f"<div>{tag_html('now', 'good')}</div>"
 
 
 def versions_view(panel: Panel, model: VersionsModel, bar: w.Widget) -> w.Widget:
@@ -63,7 +64,7 @@ def versions_view(panel: Panel, model: VersionsModel, bar: w.Widget) -> w.Widget
 
     model.observe(show, "choices")
     show()
-    return w.VBox([table, several, panel.told("versions"), bar])
+    return w.VBox([table, several, panel.status("versions"), bar])
 
 
 def _title(text: str) -> w.HTML:
@@ -76,17 +77,16 @@ def rows_html(rows: Sequence[VersionRow]) -> str:
         return empty_html("There are no versions yet.", "One is stored whenever images, labels or classes change.")
     body = [
         (
-            Html(f'<code class="rcg-id">{escape(row.version.id[:12])}</code>'),
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(row.version.created)),
-            row.version.note,
+            Html(f'<code class="rcg-id">{escape(row.version.id[:12])}</code>{_NOW if row.now else ""}'),
+            Html(f'<span class="rcg-id">{time.strftime("%Y-%m-%d %H:%M", time.localtime(row.version.created))}</span>'),
+            Html(f'<div class="rcg-any">{escape(row.version.note)}</div>'),
             f"{row.version.images:,}",
             f"{row.version.annotations:,}",
-            ", ".join(row.runs) or "-",
-            Html(tag_html("now", "good")) if row.now else "",
+            Html(f'<div class="rcg-any">{escape(", ".join(row.runs)) or "-"}</div>'),
         )
         for row in rows
     ]
-    head = ["version", "stored", "after", "images", "annotations", "seen by the runs", ""]
+    head = ["version", "stored", "after", "images", "annotations", "seen by the runs"]
     return table_html(head, body, numbers=(3, 4))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from rcg.datasets import Dataset
@@ -23,7 +24,7 @@ def made_photos(workspace: Workspace, profile: str = "full") -> Path:
 
     counts = _SMOKE if profile == "smoke" else _FULL
     folder = workspace.path / "exports" / f"made_cards_{sum(counts.values())}"
-    render_dataset(folder, counts=counts, report=lines())
+    render_dataset(folder, counts=counts, report=lines(stream=sys.stdout))
     return folder
 
 
@@ -36,5 +37,7 @@ def chosen_dataset(workspace: Workspace, name: str, profile: str = "full") -> Da
     if name:
         return workspace.dataset(name)
     if not workspace.datasets():
-        workspace.create("made-cards", type="surface_damage").add(made_photos(workspace, profile), report=lines())
+        workspace.create("made-cards", type="surface_damage").add(
+            made_photos(workspace, profile), report=lines(stream=sys.stdout)
+        )
     return workspace.datasets()[0]

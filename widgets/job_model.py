@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from traitlets import HasTraits, Instance, Unicode
 
-from rcg.errors import Cancelled, RunError
+from rcg.errors import Cancelled, RcgError, RunError
 from rcg.jobs import Job, jobs, start
 from rcg.progress import Meter, duration
 from rcg.workspace import Workspace
@@ -109,6 +109,12 @@ def snapshot(job: Job) -> Snapshot:
         elapsed_s=elapsed_s,
         silent_s=silent_s,
     )
+
+
+def _trace(job: Job, error: RcgError) -> str:
+    """What those who look into the code need: nothing where the user can mend it."""
+    unexpected = job.state == "lost" or "a bug in RCG" in (error.fix or "")
+    return (job.traceback or job.log()[-4000:]) if unexpected else ""
 
 
 class JobModel(HasTraits):
@@ -212,7 +218,7 @@ class JobModel(HasTraits):
         found = snapshot(job)
         self.log = job.log()
         if found.state in ("failed", "lost") and job.error is not None:
-            self.message = Message.of(job.error, trace=job.traceback or job.log()[-4000:])
+            self.message = Message.of(job.error, trace=_trace(job, job.error))
         self.shown = found
         if not self.running and job.id not in self._told:
             self._told.add(job.id)

@@ -11,6 +11,7 @@ from traitlets import HasTraits
 
 from rcg.errors import RcgError
 from widgets.base import Message, PanelModel
+from widgets.speaking import here
 from widgets.style import STYLE
 
 _COLOURS = {"error": "bad", "warning": "warn", "info": "brand", "done": "good"}
@@ -30,6 +31,8 @@ def message_html(message: Message | None) -> str:
         parts.append(
             f"<div>Fix: {escape(message.fix)}</div>" if message.kind == "error" else f"<div>{escape(message.fix)}</div>"
         )
+    if place := here(message.fix):
+        parts.append(f'<div class="rcg-where">In the panels: {escape(place)}</div>')
     if message.trace:
         parts.append(f"<details><summary>Traceback</summary><pre>{escape(message.trace)}</pre></details>")
     role = "alert" if message.kind == "error" else "status"

@@ -21,7 +21,18 @@ def paged(panel: Panel, pages: Pages[Any], render: Callable[[tuple[Any, ...]], s
         render: Makes the HTML of a page.
         name: Begins the names of the controls: NAME_before, NAME_next, NAME_page.
     """
-    shown, words = w.HTML(), w.HTML()
+    shown = w.HTML()
+    panel.controls[name] = shown
+
+    def show() -> None:
+        shown.value = render(pages.shown)
+
+    return paged_in(panel, pages, shown, show, name=name)
+
+
+def paged_in(panel: Panel, pages: Pages[Any], shown: w.Widget, show_page: Callable[[], None], *, name: str) -> w.VBox:
+    """A page in a widget of its own, which `show_page` fills, with the same buttons."""
+    words = w.HTML()
     before, after = _button("← Previous"), _button("Next →")
     number = w.BoundedIntText(
         min=1, max=1, value=1, description="Page", tooltip="Type a page's number",
@@ -34,7 +45,7 @@ def paged(panel: Panel, pages: Pages[Any], render: Callable[[tuple[Any, ...]], s
         nonlocal filling
         filling = True
         try:
-            shown.value = render(pages.shown)
+            show_page()
             words.value = f'<span class="rcg-muted">{pages.words}</span>'
             number.max, number.value = max(1, pages.count), pages.page + 1
             before.disabled, after.disabled = pages.page == 0, pages.page >= pages.count - 1
@@ -50,7 +61,7 @@ def paged(panel: Panel, pages: Pages[Any], render: Callable[[tuple[Any, ...]], s
     after.on_click(lambda _: go(lambda: pages.page + 1))
     number.observe(lambda change: None if filling else go(lambda: change["new"] - 1), "value")
     pages.observe(show, "turned")
-    panel.controls.update({f"{name}_before": before, f"{name}_next": after, f"{name}_page": number, name: shown})
+    panel.controls.update({f"{name}_before": before, f"{name}_next": after, f"{name}_page": number})
     show()
     return w.VBox([bar, shown])
 

@@ -94,6 +94,12 @@ class Panel(ABC):
         self._place = self._place or place
         return w.VBox([status, message])
 
+    def status(self, place: str) -> w.HTML:
+        """The line near some buttons that says what is under way; what came of it is told elsewhere."""
+        status, _ = self.told(place).children
+        self._told[place] = (status, w.HTML())
+        return status
+
     def tell_at(self, place: str) -> None:
         """Show what is told at another place from now on."""
         self._place = place

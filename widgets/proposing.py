@@ -10,6 +10,8 @@ from rcg.dataset_types import BOX, DATASET_TYPES, POLYGON
 
 _COMMON = {"images", "labels", "train", "dataset", "data", "yolo", "coco", "voc", "annotations", "export"}
 _ENDINGS = {".gz", ".bz2", ".xz"}  # behind .tar
+_OF_FRAMES = {"photometric_fusion", "multi_modal"}  # several photos of one state of a card; a folder does not tell them
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def clean(path: str) -> str:
@@ -30,9 +32,28 @@ def proposed_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", word).strip("-._") or "dataset"
 
 
+def wrong_name(name: str) -> str:
+    """What is wrong with a dataset's name, "" if nothing is; told as it is typed, and refused by the workspace too.
+
+    Example:
+        >>> wrong_name("-x")
+        'a name begins with a letter or a digit'
+    """
+    if not name or _NAME.fullmatch(name):
+        return ""
+    odd = sorted(set(re.sub(r"[A-Za-z0-9._-]", "", name)))
+    if odd:
+        found = ", ".join("a blank" if each.isspace() else each for each in odd)
+        return f"a name takes letters, digits, dots, dashes and underscores; here is {found}"
+    return "a name begins with a letter or a digit"
+
+
 def proposed_type(classes: Sequence[str]) -> str:
-    """The dataset type whose schema holds all these classes, the smallest first; else "custom"."""
+    """The dataset type whose schema holds all these classes, the smallest first; else "custom".
+
+    Types for several photos of one card under different lights are not proposed: classes alone do not tell them.
+    """
     telling = set(classes) - {"card"}  # every photo shows a card: that alone says nothing
     fitting = [each for each in DATASET_TYPES.values() if telling and set(classes) <= set(each.labels)]
-    drawn = [each for each in fitting if each.geometry & {BOX, POLYGON}]
+    drawn = [each for each in fitting if each.geometry & {BOX, POLYGON} and each.name not in _OF_FRAMES]
     return min(drawn, key=lambda each: len(each.labels)).name if drawn else "custom"

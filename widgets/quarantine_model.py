@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-from traitlets import Tuple, Unicode
+from traitlets import Bool, Tuple, Unicode
 
 from rcg.files import Stamp, explain, stamp_of
 from rcg.workspace import Workspace
@@ -30,6 +30,7 @@ class LeftOut:
         reason: Why it was left out.
         fix: How to mend it.
         source: What was being added.
+        count: How many lines of the file this stands for; `line` and `text` are then those of the first.
     """
 
     file: str
@@ -38,12 +39,20 @@ class LeftOut:
     reason: str
     fix: str
     source: str
+    count: int = 1
+
+    @property
+    def place(self) -> str:
+        """Which line it is, or how many lines from which on; "" for a whole file."""
+        first = "" if self.line is None else f"{self.line:,}"
+        return first if self.count == 1 else f"{self.count:,} lines, first {first}"
 
 
 class QuarantineModel(Section):
     """The quarantine of a dataset; `why` shows one kind of reason alone."""
 
     why = Unicode("").tag(label="Reason", tip="Show one kind of reason alone")
+    each_line = Bool(False).tag(label="Show every line", tip="Else lines of one file and one reason stand together")
     reasons = Tuple()  # each kind with its count, the most frequent first
     path = Unicode("")
 
@@ -52,7 +61,9 @@ class QuarantineModel(Section):
         self._lines: Sequence[bytes] = ()
         self._kinds: list[str] = []
         self._stamp: Stamp | None = None
-        self._chosen: Sequence[int] = ()
+        self._order: Sequence[int] = ()  # by file, then by line
+        self._files: list[str] = []
+        self._chosen: Sequence[Sequence[int]] = ()  # each a row: the lines that stand together
         self.pages: Pages[LeftOut] = Pages(self._page, size=_PAGE)
 
     @property
@@ -62,7 +73,8 @@ class QuarantineModel(Section):
 
     def clear(self) -> None:
         """Forget what was shown of another dataset."""
-        self._lines, self._kinds, self.why, self._stamp = (), [], "", None
+        self._lines, self._kinds, self._files, self._order, self._chosen = (), [], [], (), ()
+        self.why, self._stamp, self.each_line = "", None, False
 
     def read(self) -> None:
         """Read the quarantine; only what a page shows is made into words."""
@@ -73,21 +85,32 @@ class QuarantineModel(Section):
             return
         self._lines = () if file is None or stamp is None else _lines_of(file)
         self.path, self._stamp = "" if file is None else str(file), stamp
-        self._kinds = [_kind(line) for line in self._lines]
+        records = [_record(line) for line in self._lines]
+        self._kinds = [_kind(record) for record in records]
+        self._files = [str(record.get("file", "")) for record in records]
+        self._order = sorted(range(len(records)), key=lambda at: (self._files[at], _number(records[at]) or 0, at))
         self.reasons = tuple(Counter(self._kinds).most_common())
         if self.why not in dict(self.reasons):
             self.why = ""
         self.choose()
 
     def choose(self) -> None:
-        """Show the lines of the chosen reason, the newest first."""
+        """Show the lines of the chosen reason, by file and line; like ones of a file stand in one row."""
         with self._lock:
-            kinds, why = self._kinds, self.why
-            self._chosen = [at for at in range(len(kinds) - 1, -1, -1) if not why or kinds[at] == why]
+            rows: dict[object, list[int]] = {}
+            for at in self._order:
+                if not self.why or self._kinds[at] == self.why:
+                    rows.setdefault(at if self.each_line else (self._files[at], self._kinds[at]), []).append(at)
+            self._chosen = tuple(rows.values())
             self.pages.fill(len(self._chosen), page=0)
 
+    @property
+    def grouped(self) -> bool:
+        """Whether a file has several lines of one reason, so that every line can be asked for."""
+        return len(set(zip(self._files, self._kinds, strict=True))) < len(self._files)
+
     def _page(self, start: int, stop: int) -> tuple[LeftOut, ...]:
-        return tuple(left_out(self._lines[at]) for at in self._chosen[start:stop])
+        return tuple(replace(left_out(self._lines[at[0]]), count=len(at)) for at in self._chosen[start:stop])
 
 
 def _lines_of(file: Any) -> Sequence[bytes]:
@@ -105,9 +128,14 @@ def _record(line: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _kind(line: bytes) -> str:
+def _number(record: dict[str, Any]) -> int | None:
+    number = record.get("line")
+    return number if isinstance(number, int) else None
+
+
+def _kind(record: dict[str, Any]) -> str:
     """A reason without its numbers and names, so that like ones stand together."""
-    reason = str(_record(line).get("reason", "this line of the quarantine cannot be read"))
+    reason = str(record.get("reason", "this line of the quarantine cannot be read"))
     words = reason.partition(";")[0].partition("(")[0].split()
     return " ".join("…" if any(each.isdigit() for each in word) or word[0] in "'\"" else word for word in words)
 
@@ -115,10 +143,10 @@ def _kind(line: bytes) -> str:
 def left_out(line: bytes) -> LeftOut:
     """A line of quarantine.jsonl in words; a reason says after its semicolon what would be right."""
     record = _record(line)
-    number = record.get("line")
+    number = _number(record)
     reason, _, fix = str(record.get("reason", "this line of the quarantine cannot be read")).partition("; ")
     return LeftOut(
-        file=str(record.get("file", "")), line=number if isinstance(number, int) else None,
+        file=str(record.get("file", "")), line=number,
         text=str(record.get("text", "")), reason=reason,
         fix=fix or (_MEND_FILE if number is None else _MEND_LINE), source=str(record.get("source", "")),
     )  # fmt: skip

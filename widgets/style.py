@@ -35,8 +35,8 @@ STYLE = """<style>
 .rcg-wide { overflow-x: auto; max-width: 100%; }
 .rcg-panel table.rcg-table { border-collapse: collapse; width: auto; margin: 2px 0; font-size: 12px; }
 .rcg-panel table.rcg-table th { text-align: left; font-weight: 600; color: var(--rcg-muted);
-  border-bottom: 1px solid var(--rcg-line); padding: 3px 16px 3px 0; white-space: nowrap; background: none; }
-.rcg-panel table.rcg-table td { text-align: left; border-bottom: 1px solid var(--rcg-line); padding: 3px 16px 3px 0;
+  border-bottom: 1px solid var(--rcg-line); padding: 3px 11px 3px 0; white-space: nowrap; background: none; }
+.rcg-panel table.rcg-table td { text-align: left; border-bottom: 1px solid var(--rcg-line); padding: 3px 11px 3px 0;
   vertical-align: top; overflow-wrap: break-word; color: var(--rcg-text); background: none; }
 .rcg-panel table.rcg-table .rcg-number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .rcg-bar { height: 8px; border-radius: 4px; background: var(--jp-layout-color3, #ddd); overflow: hidden;
@@ -57,7 +57,6 @@ STYLE = """<style>
 .rcg-pictures img { display: block; border-radius: 4px; }
 .rcg-pictures figcaption { font-size: 11px; color: var(--rcg-muted); overflow-wrap: anywhere; }
 .rcg-panel table.rcg-table code { font-size: 11px; overflow-wrap: anywhere; background: none; color: inherit; }
-.rcg-panel table.rcg-table code.rcg-id { white-space: nowrap; overflow-wrap: normal; }
 .rcg-class, .rcg-class-head { display: flex; justify-content: space-between; gap: 8px; }
 .rcg-class span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .rcg-class span:last-child { color: var(--rcg-muted); font-variant-numeric: tabular-nums; }
@@ -73,6 +72,30 @@ STYLE = """<style>
 .rcg-figures figcaption { font-weight: 600; margin-bottom: 2px; }
 .rcg-figures img.rcg-dark, body[data-jp-theme-light="false"] .rcg-figures img.rcg-light { display: none; }
 body[data-jp-theme-light="false"] .rcg-figures img.rcg-dark { display: inline; }
+.rcg-panel .widget-html, .rcg-panel .widget-html-content, .rcg-panel .jupyter-widget-tab-contents > * { min-width: 0;
+  max-width: 100%; }
+.rcg-panel .widget-html-content { flex: 1 1 auto; }
+.rcg-panel table.rcg-table .rcg-id { white-space: nowrap; overflow-wrap: normal; }
+.rcg-panel table.rcg-table .rcg-any { overflow-wrap: anywhere; min-width: 90px; }
+body[data-jp-theme-light="false"] .rcg-panel .widget-dropdown > select { background-image: url("data:image/svg+xml,\
+%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='%23ddd' d='M5 6.8l4 4 4-4 1.2 1.2L9 13.2\
+ 3.8 8z'/%3E%3C/svg%3E"); }
+.rcg-beside { margin: 0 0 4px 124px; font-size: 12px; color: var(--rcg-warn); }
+.rcg-cell { position: relative; overflow: visible; }
+.rcg-panel .rcg-cell .rcg-over { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; padding: 0;
+  background: transparent; color: transparent; cursor: zoom-in; border-radius: 4px; }
+.rcg-panel .rcg-cell .rcg-over:hover, .rcg-panel .rcg-cell .rcg-over:focus-visible { box-shadow: none;
+  outline: 2px solid var(--rcg-brand); outline-offset: 2px; }
+.rcg-photo { position: relative; display: inline-block; line-height: 0; max-width: 100%; }
+.rcg-photo svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; }
+.rcg-photo svg text { font-family: var(--jp-ui-font-family, sans-serif); font-weight: 700; paint-order: stroke;
+  stroke: #fff; stroke-width: 3px; }
+.rcg-looking { display: flex; flex-wrap: wrap; gap: 8px 18px; align-items: flex-start; }
+.rcg-looking .rcg-photo { flex: 3 1 520px; } .rcg-looking .rcg-photo img { width: 100%; border-radius: 4px; }
+.rcg-looking > div:last-child { flex: 1 1 220px; min-width: 0; max-height: 900px; overflow: auto;
+  overflow-wrap: anywhere; }
+.rcg-key { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 4px; }
+.rcg-keys { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 12px; margin: 2px 0 6px; }
 .rcg-legend { display: flex; flex-wrap: wrap; gap: 2px 16px; font-size: 11px; margin-left: 52px; }
 .rcg-charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 8px; }
 .rcg-help { color: var(--rcg-muted); font-size: 12px; margin: 0 0 4px 124px; }
