@@ -21,7 +21,8 @@ from widgets.chooser_model import ChooserModel, list_folder
 from widgets.class_rows import ClassRows
 from widgets.class_table import ClassTable
 from widgets.code import NOTEBOOKS
-from widgets.dataset_model import DatasetModel, told
+from widgets.dataset_about import told
+from widgets.dataset_model import DatasetModel
 from widgets.dataset_overview import ready_html
 from widgets.images_model import EMPTY, UNLABELLED
 from widgets.photo import colours_of, photo_html

@@ -19,15 +19,15 @@ from rcg.files import exists
 from rcg.importing import Recognised, recognise
 from rcg.importing.archives import is_archive
 from rcg.jobs import Job
-from rcg.progress import Tick, counted
-from rcg.readiness import Readiness, validate
-from rcg.table import Table, table_of
+from rcg.progress import Tick
+from rcg.readiness import validate
 from rcg.types import BadLine
 from rcg.workspace import Workspace
 from widgets.base import Message, PanelModel
 from widgets.class_rows import ClassRows
 from widgets.classes_model import ClassesModel
 from widgets.code import Code, code_of
+from widgets.dataset_about import About, about, told, work_of
 from widgets.export_model import ExportModel
 from widgets.images_model import ImagesModel
 from widgets.job_model import JobModel
@@ -59,29 +59,6 @@ class Seen:
     reason: str
     images: int
     classes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class About:
-    """What a dataset holds, as read from the disk.
-
-    Attributes:
-        name: Its name.
-        type_title: The words for its type.
-        path: Its folder.
-        table: Its images and labels.
-        sources: Where its images and labels came from.
-        unfinished: The commands that go on with imports that were stopped.
-        readiness: Whether it can be trained on; None until that is known.
-    """
-
-    name: str
-    type_title: str
-    path: str
-    table: Table
-    sources: tuple[dict[str, Anything], ...]
-    unfinished: tuple[str, ...]
-    readiness: Readiness | None = None
 
 
 class DatasetModel(PanelModel):
@@ -307,7 +284,7 @@ class DatasetModel(PanelModel):
         job = self.jobs.job
         if job is None or self.jobs.running:
             return job is not None
-        verb, name = _work(job)
+        verb, name = work_of(job)
         if tab != _TABS.get(verb) or name not in self.names:
             return False
         if verb != "add":
@@ -344,7 +321,7 @@ class DatasetModel(PanelModel):
     def ended(self, job: Job) -> None:
         """Show the dataset that was added to, and what came of it."""
         self.refresh()
-        _, name = _work(job)
+        _, name = work_of(job)
         if job.state == "done" and name in self.names:
             self.dataset = name
             if self.tab == "add":
@@ -422,48 +399,3 @@ def _remove_empty(dataset: Dataset) -> None:
     for folder in (dataset.images, dataset.path):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _work(job: Job) -> tuple[str, str]:
-    """What a job does, and to which dataset."""
-    words = job.arguments if job.arguments[0] == "validate" else job.arguments[1:]
-    return (*words, "", "")[0], (*words, "", "")[1]
-
-
-def told(job: Job) -> Message:
-    """What came of a job, for the reader."""
-    found = job.result or {}
-    if job.arguments[0] == "validate":
-        timed = any(each.get("measured") for each in found.get("fits", ()))
-        fix = "How long a training takes on this machine stands in Overview." if timed else ""
-        return Message(kind="done", what=f"the images of {job.arguments[1]} were looked at", fix=fix)
-    verb = job.arguments[1]
-    notes = " ".join(f"{note[0].upper()}{note[1:]}." for note in found.get("notes", ()) if note)
-    if verb == "export":
-        lost = "; ".join(f"{what}: {count:,}" for what, count in found.get("losses", {}).items())
-        kept = f"{counted(found.get('images', 0), 'image')}, {counted(found.get('annotations', 0), 'annotation')}"
-        what = f"exported: {kept}"
-        fix = f"Not carried: {lost}. {notes}" if lost else notes
-        return Message(kind="warning" if lost else "done", what=what, where=str(found.get("path", "")), fix=fix)
-    if verb != "add":
-        words = {"map": "the classes are changed", "restore": "the dataset is at that version again"}
-        return Message(kind="done", what=words.get(verb, f"{job.title}: done"), fix=notes)
-    images = f"{counted(found.get('images', 0), 'image')} ({found.get('new', 0):,} new)"
-    what = f"{images} and {counted(found.get('annotations', 0), 'annotation')} are in"
-    dropped = found.get("dropped", 0)
-    if not dropped:
-        return Message(kind="done", what=what, fix=notes)
-    more = f"{counted(dropped, 'line or file was', 'lines or files were')} left out; see Left out for each. {notes}"
-    return Message(kind="warning", what=what, fix=more.strip())
-
-
-def about(dataset: Dataset) -> About:
-    """What the overview shows of a dataset at once."""
-    return About(
-        name=dataset.name,
-        type_title=dataset.type.title,
-        path=str(dataset.path),
-        table=table_of(dataset),
-        sources=tuple(dataset.config()["sources"]),
-        unfinished=dataset.unfinished(),
-    )

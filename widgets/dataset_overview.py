@@ -9,7 +9,7 @@ from html import escape
 from rcg.readiness import Finding, Readiness
 from rcg.readiness.fitting import time_words
 from widgets.base import Message
-from widgets.dataset_model import About
+from widgets.dataset_about import About
 from widgets.kit import Html, empty_html, facts_html, message_html, table_html, tag_html
 
 _VERDICT = {"go": "good", "warn": "warn", "stop": "bad"}
