@@ -5,6 +5,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 
 import psutil
 
@@ -38,7 +39,7 @@ def until(condition, timeout_s=20.0):
 def running_job(place, arguments, *, title, age_s=0.0):
     """A job of a workspace as another program would have started it; its process only sleeps."""
     sleeper = subprocess.Popen(["sleep", "600"])
-    folder = place / "jobs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns()}"
+    folder = place / "jobs" / f"{datetime.now():%Y%m%d-%H%M%S-%f}_made"  # sorts among the jobs that RCG starts
     record = {
         "title": title, "arguments": list(arguments), "workspace": str(place), "module": "rcg", "cwd": ".",
         "created": time.time() - age_s, "host": socket.gethostname(), "pid": sleeper.pid,
