@@ -27,14 +27,14 @@ from rcg.annotations.source import (
     BadMeter,
     Notes,
     RecordSource,
+    no_known_class,
     no_scores,
 )
 from rcg.annotations.split import split_of_path
 from rcg.annotations.textfile import Located
-from rcg.errors import DataError
 from rcg.files import stamp_of
 from rcg.images import Size
-from rcg.progress import Report, counted, silent
+from rcg.progress import Report, silent
 from rcg.types import Annotation, BadLine, ImageRecord, LabelSet
 
 Entry = TypeVar("Entry")
@@ -210,10 +210,7 @@ class ListedSource(RecordSource, Generic[File, Entry]):
         if sums.unscored and not sums.found:
             raise no_scores(sums.unscored, self.place.file or self.place.root)
         if sums.unknown and not sums.found:
-            known = counted(len(self.labels.names), "class", "classes")
-            what = f"no label names one of the {known} in the class file ({sums.unknown:,} were read)"
-            fix = "lengthen the class file, or name the one that belongs to these labels (classes=FILE, --classes FILE)"
-            raise DataError(what, where=self.class_hint, fix=fix)
+            raise no_known_class(sums.unknown, self.labels.names, self.class_hint)
 
     def _bad_part(self, files: Sequence[File], span: Span, reason: str) -> BadLine:
         part, begin, end = span

@@ -13,9 +13,7 @@ from rcg.annotations.items import Item, seal, size_of
 from rcg.annotations.pairing import Pairs
 from rcg.annotations.parallel import ordered_map
 from rcg.annotations.perimage import Content, Entry, PerImageReader
-from rcg.annotations.source import RUN, AnnotationSource, Notes, Read, Sums, no_scores
-from rcg.errors import DataError
-from rcg.progress import counted
+from rcg.annotations.source import RUN, AnnotationSource, Notes, Read, Sums, no_known_class, no_scores
 from rcg.types import BadLine, LabelSet
 
 NO_IMAGE = "no image belongs to this label file; add the image, or remove the file"
@@ -118,10 +116,7 @@ class PerImageSource(AnnotationSource, Generic[Content, Entry]):
         if sums.unscored and not sums.annotations:
             raise no_scores(sums.unscored, self.images)
         if sums.unknown and not sums.annotations:
-            known = counted(len(self.labels.names), "class", "classes")
-            what = f"no label names one of the {known} in the class file ({sums.unknown:,} were read)"
-            fix = "lengthen the class file, or name the one that belongs to these labels (classes=FILE, --classes FILE)"
-            raise DataError(what, where=self.class_hint, fix=fix)
+            raise no_known_class(sums.unknown, self.labels.names, self.class_hint)
 
     def note_pairs(self, found: Pairs) -> None:
         """Note what matching images and label files brought to light."""

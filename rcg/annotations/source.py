@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 from rcg.annotations.block import Block
 from rcg.annotations.split import split_of_path
 from rcg.errors import ConfigError, DataError
-from rcg.progress import Report, Tick, silent
+from rcg.progress import Report, Tick, counted, silent
 from rcg.types import BadLine, ImageRecord, LabelSet, Loss
 
 Bad = Callable[[BadLine], None]
@@ -339,6 +339,14 @@ def unknown_label(label: str, known: Iterable[str], file_name: str) -> DataError
     """The error of a writer that meets a label outside its classes."""
     what = f"the label {label!r} is none of the classes {', '.join(known)}"
     return DataError(what, where=file_name, fix="add it to the classes")
+
+
+def no_known_class(count: int, names: Sequence[str], where: object) -> DataError:
+    """What to say where no label of a set names one of the classes."""
+    known = counted(len(names), "class", "classes")
+    what = f"no label names one of the {known} in the class file ({count:,} were read)"
+    fix = "lengthen the class file, or name the one that belongs to these labels (classes=FILE, --classes FILE)"
+    return DataError(what, where=where, fix=fix)
 
 
 def no_scores(count: int, where: object) -> DataError:
