@@ -46,6 +46,10 @@ class DataError(RcgError):
     """The data is readable, but cannot be used as asked."""
 
 
+class CalibrationError(RcgError):
+    """A light rig or its calibration is wrong, or does not fit the frames."""
+
+
 class ConfigError(RcgError):
     """A setting, argument or configuration key is wrong."""
 
