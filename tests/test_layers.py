@@ -14,7 +14,8 @@ WORKSPACE = {
     "quality", "remapping", "table", "version_content", "version_store", "versions", "workspace",
 }  # fmt: skip
 ORDER = [
-    {"errors"}, {"progress"}, {"types", "figures", "card_specs"}, {"geometry", "processes"}, {"files"}, {"locks", "folders"},
+    {"errors"}, {"progress"}, {"types", "figures", "card_specs"}, {"geometry", "processes"}, {"files"},
+    {"locks", "folders"},
     {"image_headers"}, {"images", "places"},
     {"annotations", "photometric"},
     {"synthetic", "measuring"}, {*WORKSPACE, "job_files", "jobs", "job_process"}, {"training"},
