@@ -117,6 +117,7 @@ class Capture:
         dark: (k,), (h, w) or (k, h, w) values without light, same units; None for zero.
         noise: (a, b) of the sensor's variance a * value + b, in squared units; None where not known.
         names: A name for each frame, for messages.
+        notes: What the user should know of how they were read, one sentence each.
 
     Raises:
         DataError: If the shapes, the kind of number or the count of frames and lights do not fit together.
@@ -131,6 +132,7 @@ class Capture:
     dark: NDArray[Any] | None = None
     noise: tuple[float, float] | None = None
     names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape = self.images.shape
@@ -188,17 +190,23 @@ class LightField:
         directions: (k, rows, columns, 3) float32 unit vectors towards the light.
         gains: (k, rows, columns) float32, above zero; what to multiply a value with, after taking off the dark.
         origin: How it was found: "directions", "intensities", "near lights", "flat field", "mirror ball" or "plane".
+        channel_weights: (k, 3) float32, each row summing to 1: the value of a colour pixel is the sum of its channels
+            with these weights. None for grey frames, or for the plain mean of the three channels.
     """
 
     directions: Plane
     gains: Plane
     origin: str = "directions"
+    channel_weights: Plane | None = None
 
     def __post_init__(self) -> None:
         if self.directions.shape != (*self.gains.shape, 3):
             raise CalibrationError(f"directions {self.directions.shape} do not fit the gains {self.gains.shape}")
         if not (np.isfinite(self.gains).all() and (self.gains > 0).all()):
             raise CalibrationError("a gain is not above zero", fix="is a flat frame black, or its light off?")
+        if self.channel_weights is not None and self.channel_weights.shape != (len(self.gains), 3):
+            what = f"channel weights {self.channel_weights.shape} do not fit {len(self.gains)} lights"
+            raise CalibrationError(what)
 
     @property
     def lights(self) -> int:
