@@ -201,27 +201,28 @@ def _gaps(names: Sequence[str]) -> list[str]:
 def _full_scale(images: NDArray[Any], told: RigFile) -> tuple[float, tuple[str, ...]]:
     """The value at which the sensor saturates (0 leaves it to the kind of number), and what was assumed for it."""
     top = float(images.max())
+    if told.full_scale is not None or (told.bits is not None and images.dtype == np.uint16):
+        return _told_full_scale(top, told), ()
     if images.dtype == np.float32:
         full = next((limit for limit in (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0) if top <= limit), top)
         return full, (f"values go up to {top:g}, so {full:g} was taken as full scale",) if full > 1 else ()
-    if images.dtype != np.uint16:
-        return 0.0, ()
-    if told.bits is not None:
-        return _full_of_bits(top, told.bits, told.path), ()
-    if top > 4095 and not (images & np.uint16(15)).any():
-        return 65520.0, ()  # 12 bits in the upper part of 16
-    if 255 < top <= 4095:
+    if images.dtype == np.uint16 and 255 < top <= 4095:
         return 4095.0, ("no value is above 4095, so the frames were taken as 12 bit; else write bits into rig.toml",)
-    return 0.0, ()
+    upper = images.dtype == np.uint16 and top > 4095 and not (images & np.uint16(15)).any()
+    return (65520.0 if upper else 0.0), ()  # 12 bits in the upper part of 16
 
 
-def _full_of_bits(top: float, bits: int, path: Path | None) -> float:
-    full = float(2**bits - 1)
-    if top > full:  # the bits may stand in the upper part of 16
-        full *= 2 ** (16 - bits)
+def _told_full_scale(top: float, told: RigFile) -> float:
+    if told.full_scale is not None:
+        full, said = told.full_scale, f"full_scale = {told.full_scale:g}"
+    else:
+        assert told.bits is not None
+        full, said = float(2**told.bits - 1), f"{told.bits} bits hold"
+        if top > full:  # the bits may stand in the upper part of 16
+            full *= 2 ** (16 - told.bits)
     if top > full:
-        what = f"a value is {top:g}, more than {bits} bits hold"
-        raise DataError(what, where=path, fix="give the right number of bits")
+        fix = "give the right number of bits, or the value at which the sensor saturates"
+        raise DataError(f"a value is {top:g}, more than {said}", where=told.path, fix=fix)
     return full
 
 
@@ -275,7 +276,7 @@ def _more_frames(capture: Capture, folder: Path, *, kind: str, report: Report) -
         what = f"the {kind} frames have {_size(frames[0])} pixels, the frames {capture.width} x {capture.height}"
         raise DataError(what, where=folder, fix="take them with the same camera and settings")
     frames, _, _ = _linear(frames, capture.full_scale, paths)
-    if frames.dtype != capture.images.dtype:
+    if frames.dtype not in (capture.images.dtype, np.float32):  # a mean of several may well be float
         what = f"the {kind} frames hold {frames.dtype}, the frames {capture.images.dtype}"
         raise DataError(what, where=folder, fix="export them in the same format")
     return frames, paths

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rcg.errors import CalibrationError, ConfigError, FormatError, RcgError
 from rcg.files import explain, read_toml
 from rcg.photometric.types import Floats, LightRig
 
-_RIG_KEYS = ("directions", "intensities", "positions_mm", "lobe", "bits", "mm_per_px", "noise", "frames")
+_RIG_KEYS = ("directions", "intensities", "positions_mm", "lobe", "bits", "full_scale", "mm_per_px", "noise", "frames")
 _RING_KEYS = ("lights", "radius_mm", "height_mm", "first_deg", "clockwise", "lobe")
 
 
@@ -24,6 +24,7 @@ class RigFile:
     Attributes:
         rig: The lights; None where nothing is known.
         bits: Of the sensor, 8 to 16; None where not said.
+        full_scale: The value at which the sensor saturates; None where not said.
         mm_per_px: The size of a pixel on the card; None where not said.
         noise: (a, b) of the variance a * value + b; None where not said.
         frames: Names of the frames in the lights' order; empty where not said.
@@ -32,6 +33,7 @@ class RigFile:
 
     rig: LightRig | None = None
     bits: int | None = None
+    full_scale: float | None = None
     mm_per_px: float | None = None
     noise: tuple[float, float] | None = None
     frames: tuple[str, ...] = ()
@@ -49,6 +51,7 @@ def read_rig(place: str | Path) -> RigFile:
         intensities = [1.0, ...]                    # relative; with places those of the lamps, else of what arrives
         lobe = 1.0                                  # a lamp's brightness falls off with cos(angle) ** lobe
         bits = 12                                   # of the sensor, where a 16-bit file holds fewer
+        full_scale = 4095.0                         # or the value at which it saturates
         mm_per_px = 0.0215                          # the size of a pixel on the card
         noise = [0.02, 1.5]                         # the variance of a value is 0.02 * value + 1.5
         frames = ["a.png", ...]                     # the frames in the order of the lights; else name order
@@ -104,6 +107,7 @@ def _from_toml(path: Path) -> RigFile:
     return RigFile(
         rig=lights,
         bits=_bits(rig, path),
+        full_scale=_number(rig, "full_scale", path, default=None),
         mm_per_px=_number(rig, "mm_per_px", path, default=None),
         noise=None if noise is None else (float(noise[0]), float(noise[1])),
         frames=tuple(frames),
@@ -183,7 +187,7 @@ def _from_text(folder: Path, told: RigFile) -> RigFile:
         rig = LightRig(directions=directions, intensities=intensities)
     except RcgError as error:
         raise CalibrationError(error.what, where=error.where or path, fix=error.fix) from error
-    return RigFile(rig=rig, bits=told.bits, mm_per_px=told.mm_per_px, noise=told.noise, frames=told.frames, path=path)
+    return replace(told, rig=rig, path=path)
 
 
 def _text_directions(folder: Path) -> tuple[Path | None, Floats | None]:
