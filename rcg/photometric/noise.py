@@ -1,0 +1,175 @@
+"""What a filter's answer is without any defect: its noise, read from the map itself, and what print edges fake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rcg.photometric.relief import Slopes
+from rcg.photometric.ridges import Hessian, hessian, reduced
+from rcg.photometric.types import Floats, Mask, NormalMap, Plane
+
+NORMAL_MAD = 0.6745
+"""Median of the size of a normal deviate."""
+_SAMPLES = 120_000
+_TERMS = 5
+
+
+def local_noise(sizes: Plane, known: Mask, *, block: int, shape: tuple[int, int]) -> Plane:
+    """Standard deviation of a filter's answer, from medians over blocks, which a defect in the block hardly moves.
+
+    Args:
+        sizes: (r, c) float32 absolute answers, on any regular grid over the map.
+        known: (r, c), true where they are of the card.
+        block: Side of a block, in steps of that grid.
+        shape: Rows and columns of the plane wanted.
+
+    Returns:
+        `shape` float32, never below 0.6 times the map's median, above zero.
+    """
+    import cv2
+
+    rows, columns = (max(1, round(size / block)) for size in sizes.shape)
+    level = np.full((rows, columns), np.nan)
+    for i in range(rows):
+        for j in range(columns):
+            part = np.s_[
+                i * sizes.shape[0] // rows : (i + 1) * sizes.shape[0] // rows,
+                j * sizes.shape[1] // columns : (j + 1) * sizes.shape[1] // columns,
+            ]
+            inside = known[part]
+            if inside.sum() >= max(8, 0.25 * inside.size):
+                level[i, j] = np.median(sizes[part][inside])
+    usual = float(np.median(sizes[known])) if known.any() else 0.0
+    level = np.where(np.isnan(level), usual, np.maximum(level, 0.6 * usual))
+    level = np.maximum(level / NORMAL_MAD, 1e-9).astype(np.float32)
+    return np.asarray(cv2.resize(level, shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Leak:
+    """How the print's edges turn up as slopes.
+
+    Attributes:
+        matrix: (2, 5): p and q for each unit of x, y, xx, yy and xy derivative of the albedo's logarithm, per pixel.
+        explained: Share, 0 to 1, of the slopes' variance at the strongest print edges that it explains.
+    """
+
+    matrix: Floats
+    explained: float
+
+
+def log_albedo(normal_map: NormalMap, inside: Mask) -> Plane:
+    """The albedo's logarithm with a floor at 3 % of the usual, level outside."""
+    usual = float(np.median(normal_map.albedo[inside][::7])) if inside.any() else 1.0
+    logs = np.log(np.maximum(normal_map.albedo, 0) + np.float32(max(0.03 * usual, 1e-6)))
+    logs[~inside] = np.log(max(usual, 1e-6))
+    return logs.astype(np.float32, copy=False)
+
+
+def print_terms(logs: Plane) -> tuple[Plane, ...]:
+    """First and second differences of the albedo's logarithm (y up), per pixel."""
+    import cv2
+
+    def kernel(*values: float) -> Plane:
+        return np.array(values, np.float32)
+
+    slope, bend, one = kernel(-0.5, 0, 0.5), kernel(1, -2, 1), kernel(1)
+    pairs = ((slope, one), (one, -slope), (bend, one), (one, bend), (slope, -slope))
+    return tuple(
+        np.asarray(cv2.sepFilter2D(logs, cv2.CV_32F, across, down, borderType=cv2.BORDER_REPLICATE))
+        for across, down in pairs
+    )
+
+
+def fit_leak(relief: Slopes, terms: tuple[Plane, ...], inside: Mask, rng: np.random.Generator) -> Leak:
+    """Regress the slopes on the print's edges, robustly, where those are strong.
+
+    A frame shifted by d pixels adds to the solved normal what d times the albedo's gradient adds to its value, in every
+    print edge alike; unequal sharpness of the frames adds the second derivatives.
+
+    Args:
+        relief: Slopes without their slow part, (h, w) each.
+        terms: From `print_terms`.
+        inside: (h, w), true where slopes and albedo are of the card.
+        rng: Chooses among the pixels.
+    """
+    strength = np.abs(terms[0]) + np.abs(terms[1])
+    known = np.flatnonzero(inside)
+    if len(known) < 100:
+        return Leak(matrix=np.zeros((2, _TERMS)), explained=0.0)
+    if len(known) > 20 * _SAMPLES:
+        known = rng.choice(known, 20 * _SAMPLES, replace=False)
+    strong = strength.ravel()[known]
+    known = known[strong >= np.quantile(strong, 0.95)]
+    design = np.column_stack([term.ravel()[known] for term in terms]).astype(np.float64)
+    matrix, before, after = np.zeros((2, _TERMS)), 0.0, 0.0
+    for row, slope in enumerate(relief):
+        values = slope.ravel()[known].astype(np.float64)
+        weight = np.ones(len(values))
+        for _ in range(4):
+            matrix[row] = np.linalg.lstsq(design * weight[:, None], values * weight, rcond=None)[0]
+            off = np.abs(values - design @ matrix[row])
+            spread = max(float(np.median(off)) / NORMAL_MAD, 1e-9)
+            weight = 1 / np.sqrt(1 + (off / (2.385 * spread)) ** 2)
+        before += float((weight * values**2).sum())
+        after += float((weight * (values - design @ matrix[row]) ** 2).sum())
+    return Leak(matrix=matrix, explained=max(0.0, 1 - after / max(before, 1e-30)))
+
+
+def without_leak(relief: Slopes, terms: tuple[Plane, ...], leak: Leak, inside: Mask) -> Slopes:
+    """The slopes with what the print fakes taken off, and 0 outside."""
+    found = []
+    for slope, row in zip(relief, leak.matrix.astype(np.float32), strict=True):
+        clean = slope.copy()
+        for term, share in zip(terms, row, strict=True):
+            clean -= share * term
+        clean *= inside
+        found.append(clean)
+    return found[0], found[1]
+
+
+def print_gradient(logs: Plane) -> Slopes:
+    """The albedo's logarithm's gradient, to the right and upwards, per pixel."""
+    import cv2
+
+    across = cv2.Sobel(logs, cv2.CV_32F, 1, 0, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
+    up = cv2.Sobel(logs, cv2.CV_32F, 0, 1, scale=-1 / 8, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(across, np.float32), np.asarray(up, np.float32)
+
+
+def edge_doubt(logs: Plane, planes: Hessian, inside: Mask) -> Plane:
+    """Standard deviation of what remains of print edges in a filter's answer, (h, w) on the grid of `planes`.
+
+    The answer's size at the strongest print edges, over the print's own second derivative at the same scale, says how
+    much of it leaks; that share is then charged wherever there is print.
+    """
+    import cv2
+
+    across, up = print_gradient(logs)
+    ink = hessian((across, up), planes.sigma * planes.factor)
+    slopes_of_ink = tuple(cv2.GaussianBlur(reduced(each, planes.factor), (0, 0), planes.sigma) for each in (across, up))
+    # an edge that is out of place leaks its slope's curvature; one of unequal sharpness leaks the edge itself
+    edges = np.sqrt(ink.xx**2 + ink.yy**2 + 2 * ink.xy**2) + np.hypot(*slopes_of_ink) / planes.sigma
+    known = _reduced_mask(inside, planes.factor)
+    if not known.any():
+        return np.zeros(planes.xx.shape, np.float32)
+    edges -= 2 * float(np.median(edges[known]))
+    np.maximum(edges, 0, out=edges)
+    half = (planes.xx - planes.yy) / 2
+    answer = np.abs(planes.xx + planes.yy) / 2 + np.sqrt(half**2 + planes.xy**2)
+    strong = known & (edges > 0)
+    if strong.sum() < 50:
+        return np.zeros(planes.xx.shape, np.float32)
+    strong &= edges >= np.quantile(edges[strong], 0.7)
+    share = float(np.quantile(answer[strong] / edges[strong], 0.8)) / 1.28
+    reach = 2 * round(planes.sigma) + 1
+    wide = cv2.dilate(edges, np.ones((reach, reach), np.uint8))
+    return np.asarray(cv2.GaussianBlur(wide, (0, 0), planes.sigma) * np.float32(share), np.float32)
+
+
+def _reduced_mask(mask: Mask, factor: int) -> Mask:
+    return np.asarray(
+        mask[factor // 2 :: factor, factor // 2 :: factor][: mask.shape[0] // factor, : mask.shape[1] // factor]
+    )
