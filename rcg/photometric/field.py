@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rcg.errors import CalibrationError
+from rcg.photometric.smoothing import SPACING_PX, block_medians, robust_smooth
 from rcg.photometric.types import Capture, Floats, LightField, Plane
-
-SPACING_PX = 48
-"""Steps of the coarse grid: about 1 mm on a card, over which no lamp's light bends."""
 
 NO_LIGHTS = (
     "write light_directions.txt (one line x y z for each frame) or rig.toml with positions_mm into the folder, "
@@ -170,8 +167,7 @@ def smooth_light(
 ) -> Floats:
     """How light falls off over a plane, from frames of it, without its texture, dust and noise.
 
-    Medians of blocks, then in the logarithm a local quadratic along each axis (Cleveland, JASA 1979), which keeps
-    slope and bend up to the frame's edge; blocks that stand out are replaced by the fit.
+    Medians of blocks, whose logarithm is smoothed by `robust_smooth`.
 
     Args:
         frames: (k, h, w) values, dark taken off.
@@ -195,74 +191,8 @@ def smooth_light(
         raise CalibrationError(what, fix="take the white sheet again with a shorter exposure")
     floor = 0.02 * level[:, None, None]
     logs = np.log(np.maximum(blocks, floor))
-    return np.exp(_robust_smooth(logs, blocks > floor, centres, nodes))
+    return np.exp(robust_smooth(logs, blocks > floor, centres, nodes))
 
 
 def _named(light: int, names: tuple[str, ...]) -> str:
     return f"{light + 1} ({names[light]})" if names else str(light + 1)
-
-
-def block_medians(frames: NDArray[Any]) -> tuple[Floats, tuple[Floats, Floats]]:
-    """Medians over blocks of at most `SPACING_PX`, and the rows and columns of the blocks' middles, in pixels."""
-    count, height, width = frames.shape
-
-    def cut(size: int) -> NDArray[np.int64]:
-        pieces = max(min(8, size), round(size / SPACING_PX))
-        return np.linspace(0, size, pieces + 1).round().astype(np.int64)
-
-    rows, columns = cut(height), cut(width)
-    blocks = np.empty((count, len(rows) - 1, len(columns) - 1))
-    step = 1 if height * width < 1_000_000 else 2  # a quarter of the pixels tells a block's median well enough
-    for i, (top, bottom) in enumerate(itertools.pairwise(rows)):
-        for j, (left, right) in enumerate(itertools.pairwise(columns)):
-            blocks[:, i, j] = np.median(frames[:, top:bottom:step, left:right:step].reshape(count, -1), axis=1)
-    return blocks, ((rows[1:] + rows[:-1] - 1) / 2, (columns[1:] + columns[:-1] - 1) / 2)
-
-
-def _robust_smooth(
-    logs: Floats, good: NDArray[np.bool_], centres: tuple[Floats, Floats], nodes: tuple[Floats, Floats]
-) -> Floats:
-    own = [_loess(at, at) for at in centres]
-    coarse = _robust_polynomial(logs, good, centres)
-    off = np.abs(logs - coarse)
-    spread = 1.4826 * np.median(off, axis=(1, 2), keepdims=True)
-    good = good & (off <= np.maximum(4 * spread, 0.01))  # a stain or a glint as wide as the local fit would bend it
-    filled = np.where(good, logs, coarse)
-    for _ in range(8):
-        fit = own[0] @ filled @ own[1].T
-        off = np.abs(logs - fit)
-        spread = 1.4826 * np.median(off, axis=(1, 2), keepdims=True)
-        filled = np.where(good & (off <= np.maximum(3.5 * spread, 2e-3)), logs, fit)
-    return np.asarray(_loess(centres[0], nodes[0]) @ filled @ _loess(centres[1], nodes[1]).T)
-
-
-def _robust_polynomial(logs: Floats, good: NDArray[np.bool_], centres: tuple[Floats, Floats]) -> Floats:
-    """A polynomial of degree 4 over each frame, by least squares with Cauchy weights."""
-    y, x = (2 * (at - at[0]) / max(at[-1] - at[0], 1e-9) - 1 for at in centres)
-    powers = [(i, j) for i in range(5) for j in range(5 - i)]
-    terms = np.stack([np.outer(y**i, x**j).ravel() for i, j in powers], axis=1)
-    flat = logs.reshape(len(logs), -1)
-    fit = np.empty_like(flat)
-    for light, values in enumerate(flat):
-        weight = good[light].ravel().astype(np.float64)
-        for _ in range(12):
-            fit[light] = terms @ np.linalg.lstsq(terms * weight[:, None], values * weight, rcond=None)[0]
-            off = np.abs(values - fit[light])
-            spread = max(1.4826 * float(np.median(off[good[light].ravel()])), 1e-4)
-            weight = good[light].ravel() / np.sqrt(1 + (off / (2.385 * spread)) ** 2)
-    return fit.reshape(logs.shape)
-
-
-def _loess(known: Floats, wanted: Floats) -> Floats:
-    """(wanted, known) matrix of a local quadratic fit with tricube weights over about nine neighbours."""
-    step = (known[-1] - known[0]) / max(len(known) - 1, 1) or 1.0
-    reach = max(5.0 * step, 1e-9)
-    out = np.zeros((len(wanted), len(known)))
-    order = min(2, len(known) - 1)
-    for row, at in enumerate(wanted):
-        away = (known - at) / step
-        wide = max(reach / step, np.partition(np.abs(away), min(6, len(known) - 1))[min(6, len(known) - 1)] * 1.05)
-        weight = np.sqrt((1 - np.clip(np.abs(away) / wide, 0, 1) ** 3) ** 3)
-        powers = np.vander(away, order + 1, increasing=True)
-        out[row] = np.linalg.pinv(powers * weight[:, None])[0] * weight
-    return out

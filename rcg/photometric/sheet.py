@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rcg.errors import CalibrationError
-from rcg.photometric.field import block_medians, grey_frames, irradiance, light_field, plane_points
+from rcg.photometric.field import grey_frames, irradiance, light_field, plane_points
+from rcg.photometric.smoothing import block_medians
 from rcg.photometric.types import Capture, Floats, LightField, LightRig
 from rcg.progress import Report, Tick, silent
 
