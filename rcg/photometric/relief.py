@@ -51,7 +51,7 @@ def integrate(relief: NormalMap | Slopes, *, mm_per_px: float | None = None, mas
     Args:
         relief: Normals, or slopes (p to the right, q upwards), each (h, w) float32.
         mm_per_px: The size of a pixel on the card; the normal map's own where left out.
-        mask: (h, w), true where the object is; elsewhere the surface is taken as level.
+        mask: (h, w), true where the object is; elsewhere the surface runs on with the object's mean slope.
 
     Returns:
         (h, w) float32 millimetres, up towards the camera, with mean 0 over the mask.
@@ -67,6 +67,10 @@ def integrate(relief: NormalMap | Slopes, *, mm_per_px: float | None = None, mas
     from scipy import fft
 
     size, p, q, inside = _given(relief, mm_per_px, mask)
+    tilt = (0.0, 0.0)
+    if inside is not None:  # the level surroundings would flatten a tilt near the mask's edge
+        tilt = float(p.mean(where=inside, dtype=np.float64)), float(q.mean(where=inside, dtype=np.float64))
+        p, q = ((each - np.float32(mean)) * inside for each, mean in zip((p, q), tilt, strict=True))
     right_hand = _divergence(p, q, inside, size)
     spectrum = fft.dctn(right_hand, type=2, norm="ortho", overwrite_x=True)
     height, width = spectrum.shape
@@ -77,6 +81,9 @@ def integrate(relief: NormalMap | Slopes, *, mm_per_px: float | None = None, mas
         spectrum[row] /= eigenvalue + across
     spectrum[0, 0] = 0
     surface: Plane = fft.idctn(spectrum, type=2, norm="ortho", overwrite_x=True)
+    if any(tilt):
+        surface += np.float32(tilt[0] * size) * np.arange(width, dtype=np.float32)
+        surface -= np.float32(tilt[1] * size) * np.arange(height, dtype=np.float32)[:, None]
     surface -= surface.mean() if inside is None else surface.mean(where=inside, dtype=np.float64)
     return surface
 
@@ -194,7 +201,7 @@ def smooth(values: Plane, sigma_px: float, *, mask: Mask | None = None) -> Plane
 
     Args:
         values: (h, w) float32.
-        sigma_px: Standard deviation in pixels; wide ones are worked at a reduced size, which costs no accuracy.
+        sigma_px: Standard deviation in pixels; wide ones are worked at a reduced size, to within 1 %.
         mask: (h, w), true where values count; None for everywhere.
 
     Returns:
