@@ -82,13 +82,13 @@ def calibrate_sheet(
     values, covariance, residual = fit.solve()
     report(Tick(task="fitting the lights to the sheet", done=1, total=2))
     shared, places, level = fit.split(values)
-    fitted = LightRig.at(places, intensities=np.exp(level - level.mean()), lobe=float(shared[0]))
     percent = 100 * np.sqrt(np.mean(residual**2, axis=(1, 2)))
     worst = int(percent.argmax())
-    if np.median(percent) > 5:
+    if np.median(percent) > 5 or (places[:, 2] <= 0).any():
         what = f"the lights do not meet the sheet's frames: they differ by {np.median(percent):.0f} %"
         fix = "are the frames in the order of the lights, the sheet white and flat, and mm_per_px right?"
         raise CalibrationError(what, fix=fix)
+    fitted = LightRig.at(places, intensities=np.exp(level - level.mean()), lobe=float(shared[0]))
     notes = []
     if percent[worst] > max(2.0, 3 * float(np.median(percent))):
         notes.append(f"light {worst + 1} meets its frame only within {percent[worst]:.1f} %: is something in its way?")
