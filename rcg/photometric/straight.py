@@ -9,8 +9,6 @@ import numpy as np
 from rcg.photometric.types import Floats, Mask, Plane
 
 _STRIP = 32
-_CLIP = 3.0
-"""A pixel counts for at most this many standard deviations, so that no short strong thing makes a long line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +46,8 @@ def straight_lines(score: Plane, known: Mask, *, least: float, tilt_deg: float, 
         tilt_deg: The largest angle to the columns.
         apart: Two lines are at least so many columns apart.
     """
-    strips, shares = _strips(np.clip(score, -_CLIP, _CLIP) * known, known)
+    # the logarithm keeps a short strong thing from making a long line, and a wide one from being flat on top
+    strips, shares = _strips(np.copysign(np.log1p(np.abs(score)), score) * known, known)
     tilts = _tilts(len(strips), tilt_deg)
     sums = np.stack([_sheared(strips, tilt).sum(axis=0) for tilt in tilts])
     weights = np.stack([_sheared(shares, tilt).sum(axis=0) for tilt in tilts])
@@ -64,7 +63,7 @@ def straight_lines(score: Plane, known: Mask, *, least: float, tilt_deg: float, 
             return found
         if _is_ridge(rate[which], int(column), apart):
             found.append(_line(strips, shares, int(column), float(tilts[which]), value, spread))
-        rate[:, max(0, column - 3 * apart) : column + 3 * apart + 1] = 0
+        rate[:, max(0, column - 4 * apart) : column + 4 * apart + 1] = 0
 
 
 def _strips(score: Plane, known: Mask) -> tuple[Floats, Floats]:
@@ -95,9 +94,10 @@ def _sheared(strips: Floats, tilt: float) -> Floats:
 
 
 def _is_ridge(rate: Floats, column: int, apart: int) -> bool:
-    """A line has a weaker opposite lobe on both sides, a step a strong one on one side."""
-    around = rate[max(0, column - 2 * apart) : column + 2 * apart + 1] * np.sign(rate[column])
-    return bool(around.min() > -0.8 * abs(rate[column]))
+    """A line has lobes of the other sign on both sides, a step and a lobe itself on one side only."""
+    signed = rate * np.sign(rate[column])
+    sides = signed[max(0, column - 2 * apart) : column], signed[column + 1 : column + 2 * apart + 1]
+    return all(side.size > 0 and side.min() < -0.2 * signed[column] for side in sides)
 
 
 def _line(  # noqa: PLR0917 - a private step, called once
@@ -114,7 +114,8 @@ def _line(  # noqa: PLR0917 - a private step, called once
     shows = (weight > 0) & (near >= 1.5 * spread * np.sqrt(np.maximum(seen, 1)))
     inside = np.flatnonzero(weight > _STRIP / 2)
     first, last = (int(inside[0]), int(inside[-1])) if len(inside) else (0, len(strips) - 1)
-    ends = shows[first : first + 3].any() and shows[max(first, last - 2) : last + 1].any()
+    alone = sums >= 1.5 * spread * np.sqrt(np.maximum(weight, 1))
+    ends = alone[first] and alone[last]
     part = np.flatnonzero(shows)
     begin, end = (int(part[0]), int(part[-1])) if len(part) else (first, last)
     at = np.array([begin * _STRIP, (end + 1) * _STRIP - 1.0])
