@@ -150,8 +150,8 @@ class _Taken:
 
 
 def _confidence(evidence: float) -> float:
-    """From evidence over its threshold: 0.5 at the threshold, 0.94 at twice that."""
-    return float(1 - 0.5 ** (evidence**2))
+    """From evidence over its threshold: 0.5 at the threshold, 0.75 at twice that, 0.94 at four times."""
+    return float(1 - 0.5**evidence)
 
 
 def _line(
@@ -193,11 +193,13 @@ def _measured(path: Floats, field: Field, *, sigma_px: float, pit: bool) -> Size
     return line_size(field.relief, path, sigma_px=sigma_px, slope_sd=sd, mm_per_px=field.mm_per_px, pit=pit)
 
 
-def _stands_out(size: Size, field: Field, settings: DefectSettings) -> bool:
+def _stands_out(size: Size, field: Field, settings: DefectSettings, *, faint: bool = False) -> bool:
     """Whether the relief itself, not only the filter, shows it: a photo's own units cannot say."""
     if not field.in_micrometres:
         return True
-    return abs(size.height_um) >= max(settings.least_height_um, 3 * size.sigma_um)
+    wide = size.width_px * field.mm_per_px >= settings.crease_width_mm
+    least = settings.least_wide_um if wide and not faint else settings.least_height_um
+    return abs(size.height_um) >= max(least, 3 * size.sigma_um)
 
 
 def _length(path: Floats) -> float:
@@ -245,7 +247,7 @@ def _factory(  # noqa: PLR0917 - a private step
         return
     size = _measured(path, field, sigma_px=sigma_px, pit=line.score > 0)
     if label == "roller_line" and not (
-        abs(size.height_um) <= settings.roller_height_um and _stands_out(size, field, settings)
+        abs(size.height_um) <= settings.roller_height_um and _stands_out(size, field, settings, faint=True)
     ):
         return
     taken.add(size.outline, 0.1 / field.mm_per_px + sigma_px)

@@ -31,9 +31,10 @@ class DefectSettings:
         pit_score: The least score of a pit.
         straight_score: The least score of a long straight line, over the spread of all straight lines of the card.
         least_line_mm: Shorter lines are no scratches.
-        least_height_um: Shallower lines and pits are texture.
+        least_height_um: Shallower lines are texture.
+        least_wide_um: So are wide lines and pits that are shallower than this: lacquer flows to waves of that height.
         edge_zone_mm: At the mask's rim nothing is reported: the cut edge's own slopes reach that far.
-        crease_width_mm: Lines wider than this and higher than `crease_height_um` are creases.
+        crease_width_mm: Lines are wide from this on; those higher than `crease_height_um` are creases.
         crease_height_um: See there.
         straight_share: A factory line is at least this share of the card's side long.
         roller_height_um: A roller line is no deeper than this.
@@ -48,6 +49,7 @@ class DefectSettings:
     straight_score: float = 8.0
     least_line_mm: float = 0.6
     least_height_um: float = 0.3
+    least_wide_um: float = 1.0
     edge_zone_mm: float = 0.5
     crease_width_mm: float = 0.15
     crease_height_um: float = 4.0
