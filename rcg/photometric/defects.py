@@ -30,6 +30,8 @@ from rcg.types import Annotation, ImageRecord, Point, Polygon
 
 TASK = "find defects"
 FACTORY = frozenset({"roller_line", "print_line"})
+NARROW = "narrower than lens and pixels resolve: it is deeper and narrower than it is measured"
+_RESOLVED_PX = 5.0
 _ROLLER_SCALES_MM = (0.05, 0.14)
 _PRINT_SCALE_MM = 0.03
 _LOBES = 3.0
@@ -274,6 +276,7 @@ def _made(label: str, size: Size, length_px: float, evidence: float, field: Fiel
         height_sigma_um=size.sigma_um,
         confidence=_confidence(evidence),
         origin="factory" if label in FACTORY else "handling",
+        notes=(NARROW,) if field.in_micrometres and label != "print_line" and size.width_px < _RESOLVED_PX else (),
     )
 
 

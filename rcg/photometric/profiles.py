@@ -10,6 +10,8 @@ from rcg.photometric.relief import Slopes, integrate
 from rcg.photometric.types import Floats, Mask
 from rcg.types import Point
 
+SHAPE_SD = 0.05
+"""How much of a depth hangs on the shape that is assumed for the shoulders and the smoothing."""
 _UNBLUR = 1 + 0.25**2
 """A pit of the filter's own shape loses this factor to the smoothing by a quarter of its width."""
 
@@ -20,7 +22,7 @@ class Size:
 
     Attributes:
         height_um: Its depth (below zero) or height (above zero).
-        sigma_um: One standard deviation of that, from the noise of the slopes.
+        sigma_um: One standard deviation of that, from the noise of the slopes, and 5 % for a shape that is not known.
         width_px: Across, where the relief passes a quarter of its height.
         outline: Its polygon, in pixels.
     """
@@ -92,7 +94,7 @@ def line_size(relief: Slopes, course: Floats, *, sigma_px: float, slope_sd: floa
     sigma = slope_sd * mm_per_px * 1000 * np.sqrt(steps / independent / 2)
     return Size(
         height_um=height if sign * height > 0 else sign * 1e-3,
-        sigma_um=float(sigma),
+        sigma_um=float(np.hypot(sigma, SHAPE_SD * height)),
         width_px=max(width, 1.0),
         outline=band_outline(course, max(width, 2.0) / 2 + 1.0),
     )
@@ -185,7 +187,12 @@ def pit_size(
     outline = tuple((round(float(px) + columns.start, 2), round(float(py) + rows.start, 2)) for px, py in ring)
     # integrated white slope noise has a variance that grows with the logarithm of the patch (in px^2, over pi)
     noise = slope_sd * mm_per_px * 1000 * np.sqrt(np.log(max(2.0, 3.5 / 0.25)) / np.pi)
-    return Size(height_um=sign * max(top, 1e-3), sigma_um=float(noise), width_px=width, outline=outline), length
+    return Size(
+        height_um=sign * max(top, 1e-3),
+        sigma_um=float(np.hypot(noise, SHAPE_SD * top)),
+        width_px=width,
+        outline=outline,
+    ), length
 
 
 def _plane_through(height: Floats, rim: Mask, right: Floats, down: Floats) -> Floats:
