@@ -6,7 +6,7 @@ import pytest
 from rcg.errors import DataError
 from rcg.photometric import Capture, LightRig, NormalMap
 from rcg.photometric.field import light_field
-from rcg.photometric.gloss import gloss_map, print_leak
+from rcg.photometric.gloss import gloss_map, print_leak, without_print
 from rcg.photometric.pictures import (
     albedo_picture,
     close_up,
@@ -173,6 +173,20 @@ def test_a_shifted_frame_is_seen_as_leaking_print_with_its_direction(print_of_a_
     assert leak.light_deg == pytest.approx(90, abs=8)
     assert leak.shift_px == pytest.approx(1, abs=0.4)
     assert "register the frames" in leak.note
+
+
+def test_height_without_print_shows_the_dent_and_not_the_art(print_of_a_card):
+    rig = LightRig.ring(8)
+    soft = smooth(print_of_a_card.astype(np.float32), 3.0)  # a shift of a pixel is then a small part of an edge
+    leaking = solved_from(frames_of(soft, rig, [(0, 0)] * 7 + [(1, 1)]), rig)
+    with_art, without = integrate(leaking), integrate(without_print(leaking), mm_per_px=MM)
+    assert without.std() < 0.35 * with_art.std()
+    x, y = plane_of_mm(*leaking.shape)
+    pit = -0.010 * np.exp(-(x**2 + y**2) / (2 * 0.12**2))
+    p, q = slopes(leaking)
+    dented = normal_map(p - pit * x / 0.12**2, q - pit * y / 0.12**2, leaking.albedo)
+    deep = integrate(without_print(dented), mm_per_px=MM) - without
+    assert deep[120, 100] * 1000 == pytest.approx(-10, abs=1)
 
 
 def test_frames_that_lie_on_each_other_leak_nothing(print_of_a_card):

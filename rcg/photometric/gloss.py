@@ -10,11 +10,12 @@ import numpy as np
 from rcg.errors import DataError
 from rcg.photometric import noise
 from rcg.photometric.field import grey_frames
-from rcg.photometric.relief import slopes, smooth
+from rcg.photometric.relief import Slopes, slopes, smooth
 from rcg.photometric.types import Capture, LightField, Mask, NormalMap, Plane
 from rcg.progress import Report, silent, tracked
 
 _ROWS = 64
+_SLOW_PX = 40.0
 LEAKS_FROM = 0.1
 """Print leaks where its edges explain more than this share of the slopes' variance there."""
 
@@ -119,12 +120,9 @@ def print_leak(normal_map: NormalMap, *, mask: Mask | None = None) -> PrintLeak:
     if not inside.any():
         raise DataError("nothing of the surface is solved inside the mask", fix="look at the mask and the frames")
     p, q = slopes(normal_map, mask=inside)
-    for slope in (p, q):
-        slope -= smooth(slope, 40.0, mask=None if inside.all() else inside)
-        slope *= inside
+    p, q = _fast((p, q), inside)
     terms = noise.print_terms(noise.log_albedo(normal_map, inside))
-    rng = np.random.default_rng(0)
-    leak = noise.fit_leak((p, q), terms, inside, rng)
+    leak = noise.fit_leak((p, q), terms, inside, np.random.default_rng(0))
     known = np.flatnonzero(inside)
     known = known[:: max(1, len(known) // 400_000)]
     edges = np.hypot(terms[0].ravel()[known], terms[1].ravel()[known])
@@ -143,6 +141,30 @@ def print_leak(normal_map: NormalMap, *, mask: Mask | None = None) -> PrintLeak:
     )  # fmt: skip
 
 
+def without_print(normal_map: NormalMap, *, mask: Mask | None = None) -> Slopes:
+    """Slopes with what print edges fake taken off, as `find_defects` looks at them: for a height map without the art.
+
+    Args:
+        normal_map: The solved normals and albedo.
+        mask: (h, w), true on the card; keep its cut edge out.
+
+    Returns:
+        Slopes p and q, each (h, w) float32, for `integrate`; 0 outside the mask.
+    """
+    inside = normal_map.solved if mask is None else normal_map.solved & mask
+    whole = slopes(normal_map, mask=inside)
+    terms = noise.print_terms(noise.log_albedo(normal_map, inside))
+    leak = noise.fit_leak(_fast(whole, inside), terms, inside, np.random.default_rng(0))
+    return noise.without_leak(whole, terms, leak, inside)
+
+
+def _fast(relief: Slopes, inside: Mask) -> Slopes:
+    """Slopes less their mean over some 40 pixels, 0 outside."""
+    mask = None if inside.all() else inside
+    p, q = ((each - smooth(each, _SLOW_PX, mask=mask)) * inside for each in relief)
+    return p, q
+
+
 def _advice(explained: float, shift: float, angles: list[float]) -> str:
     along, light = angles
     return (
@@ -152,4 +174,4 @@ def _advice(explained: float, shift: float, angles: list[float]) -> str:
     )
 
 
-__all__ = ["PrintLeak", "gloss_map", "print_leak"]
+__all__ = ["PrintLeak", "gloss_map", "print_leak", "without_print"]
