@@ -13,7 +13,9 @@ _DETECTORS = ("faster_rcnn_lite0", "faster_rcnn_mobilenet_v3_large_320_fpn", "fa
 _CORNERS = ("top_left", "top_right", "bottom_right", "bottom_left")
 _CORNER_DEFECTS = ("corner_whitening", "corner_rounding", "corner_bend")
 _EDGE_DEFECTS = ("edge_whitening", "chipping", "rough_cut", "notch")
-_SURFACE_DEFECTS = ("scratch", "print_line", "print_dot", "dent", "crease", "stain", "tear", "missing_stock")
+_SURFACE_DEFECTS = (
+    "scratch", "print_line", "print_dot", "dent", "crease", "stain", "tear", "missing_stock", "roller_line"
+)  # fmt: skip
 
 
 def _points24() -> tuple[str, ...]:
