@@ -110,13 +110,21 @@ def near_light(capture: Capture, nodes: tuple[Floats, Floats], strength: Floats)
     return irradiance(capture.rig.positions_mm, plane_points(capture, nodes), strength, capture.rig.lobe)
 
 
-def irradiance(places: Floats, points: Floats, strength: Floats, lobe: float) -> Floats:
-    """The light of k lamps at points (..., 3), shape (k, ...); see `near_light`."""
+def irradiance(places: Floats, points: Floats, strength: Floats, lobe: float, *, axes: Floats | None = None) -> Floats:
+    """The light of k lamps at points (..., 3), shape (k, ...); see `near_light`.
+
+    Args:
+        places: (k, 3) millimetres.
+        points: (..., 3) millimetres.
+        strength: (k,) brightness of the lamps.
+        lobe: Exponent of their fall-off from the axis.
+        axes: (k, 3) unit vectors towards each lamp along which it shines; None for those through the middle.
+    """
     shape = (len(places), *([1] * (points.ndim - 1)))
     away = places.reshape(*shape, 3) - points
     distance = np.linalg.norm(away, axis=-1)
     reach = np.linalg.norm(places, axis=1)
-    along = np.einsum("k...c,kc->k...", away, places / reach[:, None])
+    along = np.einsum("k...c,kc->k...", away, places / reach[:, None] if axes is None else axes)
     cosine = np.clip(along / distance, 1e-6, None)
     return np.asarray(strength.reshape(shape) * cosine**lobe * (reach.mean() / distance) ** 2)
 

@@ -85,7 +85,7 @@ def _best(
 
 
 _UNEVEN = ("directions", "near lights")  # where unequal lamps would be taken for slopes
-_FLOOR = 4e-4  # slopes of 0.02: what noise, gloss and a rough calibration leave
+_FLOOR = 1e-4  # slopes of 0.01: what noise, gloss and a rough calibration leave
 
 
 def _orders(count: int) -> Iterator[tuple[int, ...]]:

@@ -12,9 +12,9 @@ from rcg.photometric.smoothing import block_medians
 from rcg.photometric.types import Capture, Floats, LightField, LightRig
 from rcg.progress import Report, Tick, silent
 
-_GLOBAL = (
-    8  # numbers that all lights share: lobe, lens fall-off (2), tilt (2), gloss, log roughness, 1 / camera's height
-)
+_SHARED = 10  # numbers of all lights: lobe, fall-off (2), tilt (2), gloss, log roughness, 1 / camera height, slant (2)
+_LAMP = 6  # of each light: its place (3), the logarithm of its level, how far its axis misses the middle (2)
+_AXIS_SD_DEG = 3.0  # how far the axis of a lamp fixed by hand misses the middle of the card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,7 +44,7 @@ def calibrate_sheet(
     sheet: Capture,
     *,
     nominal: LightRig | None = None,
-    position_sd_mm: float = 10.0,
+    position_sd_mm: float = 5.0,
     report: Report = silent,
 ) -> SheetCalibration:
     """Fit places, brightness and lobe of near lights to frames of a matte white sheet at the height of the card.
@@ -81,7 +81,8 @@ def calibrate_sheet(
     fit = _Fit(np.log(np.maximum(blocks, 1e-9)), points, rig, position_sd_mm)
     values, covariance, residual = fit.solve()
     report(Tick(task="fitting the lights to the sheet", done=1, total=2))
-    shared, places, level = fit.split(values)
+    shared, lamps = fit.split(values)
+    places, level = lamps[:, :3], lamps[:, 3]
     percent = 100 * np.sqrt(np.mean(residual**2, axis=(1, 2)))
     worst = int(percent.argmax())
     if np.median(percent) > 5 or (places[:, 2] <= 0).any():
@@ -92,7 +93,7 @@ def calibrate_sheet(
     notes = []
     if percent[worst] > max(2.0, 3 * float(np.median(percent))):
         notes.append(f"light {worst + 1} meets its frame only within {percent[worst]:.1f} %: is something in its way?")
-    sd = np.sqrt(np.maximum(np.diag(covariance), 0))[_GLOBAL:].reshape(len(rig), 4)[:, :3]
+    sd = np.sqrt(np.maximum(np.diag(covariance), 0))[_SHARED:].reshape(len(rig), _LAMP)[:, :3]
     final = light_field(replace(sheet, rig=fitted))
     report(Tick(task="fitting the lights to the sheet", done=2, total=2))
     return SheetCalibration(
@@ -113,33 +114,43 @@ class _Fit:
         assert rig.positions_mm is not None
         self.logs, self.points, self.nominal = logs, points, np.asarray(rig.positions_mm)
         self.sd, self.lobe = position_sd_mm, rig.lobe
-        reach = np.abs(points[..., :2]).reshape(-1, 2).max(axis=0)
-        self.r2 = (points[..., :2] ** 2).sum(axis=-1) / (reach**2).sum()
+        half = np.abs(points[..., :2]).reshape(-1, 2).max(axis=0)
+        self.reach = float(np.linalg.norm(half))
+        self.r2 = (points[..., :2] ** 2).sum(axis=-1) / self.reach**2
+        axis = np.asarray(rig.directions)
+        level = np.cross(axis, [0.0, 0.0, 1.0]) + np.array([1e-6, 0, 0])
+        level /= np.linalg.norm(level, axis=1, keepdims=True)
+        self.sideways = (level, np.cross(axis, level))
+        # What is likely, and one standard deviation: a sheet on a table is not tilted by much, a camera looks straight.
+        self.expected = np.array([self.lobe, 0, 0, 0, 0, 0, np.log(0.35), 2e-3, 0, 0])
+        self.allowed = np.array([1.5, 0.5, 0.5, *np.deg2rad([0.5, 0.5]), 0.1, 0.4, 1.5e-3, 0.01, 0.01])
         self.noise = 0.004  # what is left of texture and model in a block, as a share
 
-    def split(self, values: Floats) -> tuple[Floats, Floats, Floats]:
-        lamps = values[_GLOBAL:].reshape(-1, 4)
-        return values[:_GLOBAL], lamps[:, :3], lamps[:, 3]
+    def split(self, values: Floats) -> tuple[Floats, Floats]:
+        return values[:_SHARED], values[_SHARED:].reshape(-1, _LAMP)
 
     def model(self, values: Floats) -> Floats:
-        (lobe, a, b, tilt_x, tilt_y, gloss, rough, camera), places, level = self.split(values)
+        (lobe, a, b, tilt_x, tilt_y, gloss, rough, camera, slope_x, slope_y), lamps = self.split(values)
+        places, level = lamps[:, :3], lamps[:, 3]
         normal = np.array([-tilt_x, -tilt_y, 1.0]) / np.sqrt(1 + tilt_x**2 + tilt_y**2)
         points = self.points.copy()
         points[..., 2] = tilt_x * points[..., 0] + tilt_y * points[..., 1]
+        axes = places / np.linalg.norm(places, axis=1, keepdims=True)
+        axes = axes + lamps[:, 4:5] * self.sideways[0] + lamps[:, 5:6] * self.sideways[1]
+        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+        light = irradiance(places, points, np.ones(len(places)), lobe, axes=axes)
         away = places[:, None, None] - points
         away /= np.linalg.norm(away, axis=-1, keepdims=True)
         slant = away @ normal + gloss * _sheen(away, points, normal, np.exp(rough), camera)
-        light = irradiance(places, points, np.ones(len(places)), lobe)
-        shape = level[:, None, None] + a * self.r2 + b * self.r2**2
-        return np.asarray(np.log(np.maximum(light * slant, 1e-9)) + shape)
+        lens = a * self.r2 + b * self.r2**2 + (points[..., :2] @ np.array([slope_x, slope_y])) / self.reach
+        return np.asarray(np.log(np.maximum(light * slant, 1e-9)) + level[:, None, None] + lens)
 
     def differences(self, values: Floats) -> Floats:
-        shared, places, _ = self.split(values)
+        shared, lamps = self.split(values)
         priors = [
-            ((places - self.nominal) / self.sd).ravel(),
-            [(shared[0] - self.lobe) / 1.5, shared[1] / 0.5, shared[2] / 0.5],
-            shared[3:5] / np.deg2rad(0.5),  # a sheet that lies on a table is not tilted by much
-            [shared[5] / 0.1, (shared[6] - np.log(0.35)) / 0.4, (shared[7] - 2e-3) / 1.5e-3],
+            ((lamps[:, :3] - self.nominal) / self.sd).ravel(),
+            lamps[:, 4:].ravel() / np.deg2rad(_AXIS_SD_DEG),
+            (shared - self.expected) / self.allowed,
         ]
         return np.concatenate([((self.model(values) - self.logs) / self.noise).ravel(), *priors])
 
@@ -147,13 +158,12 @@ class _Fit:
         """The values, their covariance and the residual (k, rows, columns) as a share."""
         from scipy.optimize import least_squares
 
-        level = np.median(self.logs, axis=(1, 2))
-        start = np.concatenate(
-            [[self.lobe, 0, 0, 0, 0, 0.01, np.log(0.35), 2e-3], np.column_stack([self.nominal, level]).ravel()]
-        )
-        start[_GLOBAL + 3 :: 4] += level - np.median(self.model(start), axis=(1, 2))
-        scale = np.tile([20.0, 20.0, 20.0, 0.1], len(level))
-        steps = np.concatenate([[0.5, 0.1, 0.1, 0.02, 0.02, 0.05, 0.3, 1e-3], scale])
+        lamps = np.zeros((len(self.nominal), _LAMP))
+        lamps[:, :3] = self.nominal
+        start = np.concatenate([self.expected, lamps.ravel()])
+        start[5] = 0.01
+        start[_SHARED + 3 :: _LAMP] = np.median(self.logs - self.model(start), axis=(1, 2))
+        steps = np.concatenate([self.allowed, np.tile([20.0, 20.0, 20.0, 0.1, 0.05, 0.05], len(lamps))])
         for _ in range(2):  # at first with a guess of how well blocks can be met, then as well as they were
             found = least_squares(self.differences, start, loss="soft_l1", f_scale=1.5, x_scale=steps, max_nfev=60)
             start = found.x
