@@ -25,6 +25,8 @@ Floats = NDArray[np.floating[Any]]
 _WIDTH = 5.6  # inches: 560 pixels of a panel
 _DPI = 200  # sharp on a screen with two device pixels a pixel
 _ROW = 0.23  # inches a bar
+_GRID_WIDTH = 9.0  # inches
+_GRID_DPI = 130
 _MOST_ROWS = 30
 _MOST_LETTERS = 26
 _TEXT = 9
@@ -200,6 +202,45 @@ _FEW = 1500
 # The words at the ends of an axis stand inside of it: two at one corner would touch.
 _SIDES: tuple[Literal["left", "center", "right"], ...] = ("left", "center", "right")
 _LEVELS: tuple[Literal["top", "center", "bottom"], ...] = ("top", "center", "bottom")
+
+
+def picture_grid(
+    pictures: Sequence[NDArray[np.uint8]],
+    *,
+    titles: Sequence[str] = (),
+    columns: int = 4,
+    look: Look = "light",
+    kind: Kind = "png",
+) -> bytes:
+    """Pictures side by side, row by row, with a few words over each.
+
+    Args:
+        pictures: (h, w, 3) uint8 RGB each; of any sizes.
+        titles: The words, one for each picture.
+        columns: Pictures in a row.
+        look: "light" or "dark", as the page is.
+        kind: "png" or "svg".
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    palette = _PALETTES[look]
+    columns = min(columns, max(1, len(pictures)))
+    rows = -(-len(pictures) // columns) or 1
+    wide = _GRID_WIDTH / columns
+    tall = wide * max((each.shape[0] / each.shape[1] for each in pictures), default=1.0)
+    figure = Figure(figsize=(_GRID_WIDTH, rows * (tall + 0.22 * bool(titles))), facecolor=palette.ground)
+    FigureCanvasAgg(figure)
+    figure.set_layout_engine("constrained", w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
+    for place, picture in enumerate(pictures):
+        axes = figure.add_subplot(rows, columns, place + 1)
+        axes.set_axis_off()
+        axes.imshow(picture, interpolation="antialiased")
+        if titles:
+            axes.set_title(titles[place], color=palette.ink, fontsize=_TEXT - 1, pad=3)
+    out = BytesIO()
+    figure.savefig(out, format=kind, dpi=_GRID_DPI, metadata={"Date": None} if kind == "svg" else None)
+    return out.getvalue()
 
 
 def _figure(

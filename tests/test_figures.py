@@ -95,3 +95,13 @@ def test_the_words_at_a_corner_of_the_positions_do_not_touch(monkeypatch):
     figures.positions(MANY, sizes(MANY))
     bottom, left = boxes[0]
     assert not bottom.overlaps(left)
+
+
+def test_a_grid_has_a_place_for_each_picture():
+    red, blue = np.zeros((60, 40, 3), np.uint8), np.zeros((60, 40, 3), np.uint8)
+    red[..., 0], blue[..., 2] = 255, 255
+    shown = pixels(figures.picture_grid([red, blue, red], titles=["one", "two", "three"], columns=2))
+    rows, columns = shown.shape[:2]
+    places = ((0.3, 0.25), (0.3, 0.75), (0.8, 0.25))
+    middle = [shown[round(rows * y), round(columns * x)].tolist() for y, x in places]
+    assert middle == [[255, 0, 0], [0, 0, 255], [255, 0, 0]]

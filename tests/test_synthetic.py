@@ -1,6 +1,5 @@
 """The renderer: the truth lies where the pixels say it does, and a folder is the same whatever happened on the way."""
 
-import dataclasses
 import hashlib
 import shutil
 
@@ -9,13 +8,13 @@ import pytest
 import yaml
 
 from rcg.errors import Cancelled, ConfigError, DataError
-from rcg.geometry import polygon_area
 from rcg.images import read_image
 from rcg.locks import Lock
 from rcg.synthetic import LABELS, render_dataset
-from rcg.synthetic.card import CardSpec, render_card
+from rcg.synthetic.cards import with_defects
 from rcg.synthetic.dataset import _plan
 from rcg.synthetic.photo import render_photo
+from rcg.synthetic.wearing import worn_card
 
 SMALL = {"counts": {"train": 20, "val": 3, "test": 8}, "size": (240, 320)}
 
@@ -35,95 +34,50 @@ def rendered(tmp_path_factory):
     return folder, render_dataset(folder, **SMALL)
 
 
-def test_outline_is_a_rectangle_less_its_rounded_corners():
-    outline = CardSpec().outline(steps=200)
-    assert polygon_area(outline) == pytest.approx(63 * 88 - (4 - np.pi) * 9, abs=0.01)
-    assert outline.min(axis=0) == pytest.approx((0, 0))
-    assert outline.max(axis=0) == pytest.approx((63, 88))
-
-
-def test_the_borders_are_where_the_card_says():
-    for seed in range(12):
-        card = render_card(np.random.default_rng(seed))
-        if card.defects:
-            continue
-        rows, columns = card.front.shape[:2]
-        row = card.front[rows // 2].astype(int)
-        changed = np.flatnonzero(np.abs(row - row[0]).sum(axis=1) > 60)
-        assert changed[0] / 8 == pytest.approx(card.borders[0], abs=0.3)
-        assert (columns - 1 - changed[-1]) / 8 == pytest.approx(card.borders[1], abs=0.3)
-
-
-def test_border_totals_and_offsets_are_those_of_real_cards():
-    cards = [render_card(np.random.default_rng(seed)) for seed in range(40)]
-    left, right, top, bottom = np.array([card.borders for card in cards]).T
-    assert 4.4 < (left + right).min() < (left + right).max() < 6.6  # 4.6 to 6.4, drawn in steps of 0.25 mm
-    assert np.std((left - right) / 2) == pytest.approx(0.3, abs=0.12)
-    assert np.std((top - bottom) / 2) == pytest.approx(0.3, abs=0.12)
-    assert np.std([card.rotation_deg for card in cards]) == pytest.approx(0.2, abs=0.1)
-
-
-def test_every_defect_is_labelled_and_lies_on_the_card():
-    seen = set()
-    for seed in range(30):
-        for defect in render_card(np.random.default_rng(seed)).defects:
+def test_wear_for_photos_is_of_four_kinds_and_apart():
+    seen, clean = set(), 0
+    for seed in range(40):
+        card = worn_card((seed,))
+        clean += not card.defects
+        for place, defect in enumerate(card.defects):
             seen.add(defect.label)
-            outline = np.array(defect.outline)
-            assert (outline >= 0).all()
-            assert (outline <= (63, 88)).all()
-            near_edge = min(outline.min(), (np.array([63, 88]) - outline).min())
-            assert "whitening" not in defect.label or near_edge < 0.5
+            assert defect.width_mm >= 0.2, "a pixel of a photo with 5 pixels a millimetre"
+            others = [each for each in card.defects[:place] if each.label == defect.label]
+            middles = [each.course[len(each.course) // 2] for each in others]
+            assert all(np.hypot(*np.subtract(defect.course[len(defect.course) // 2], each)) > 5 for each in middles)
     assert seen == set(LABELS.names[1:])
+    assert 3 < clean < 25
 
 
 def test_whitening_is_brighter_than_the_border_around_it():
     whiter = []
-    for seed in range(40):
-        card = render_card(np.random.default_rng(seed))
-        border = np.median(card.front[3:9, 100:-100].reshape(-1, 3).mean(axis=1))
+    for seed in range(60):
+        card = worn_card((seed,))
+        worn, bare = (each.colour(6).astype(int).mean(axis=2) for each in (card, with_defects(card, ())))
+        cover = card.coverage(6) > 250
         for defect in card.defects:
             if defect.label == "corner_whitening":
-                left, top = (np.min(defect.outline, axis=0) * 8).astype(int)
-                right, bottom = (np.max(defect.outline, axis=0) * 8).astype(int)
-                patch = np.where(card.mask > 250, card.front.mean(axis=2), 0)[top:bottom, left:right]
-                whiter.append(np.percentile(patch, 90) > border + 15)
+                left, top = (np.min(defect.outline, axis=0) * 6).astype(int)
+                right, bottom = np.ceil(np.max(defect.outline, axis=0) * 6).astype(int)
+                part = (slice(top, bottom), slice(left, right))
+                more = np.where(cover, worn - bare, 0)[part]
+                whiter.append(np.percentile(more, 95) > 15)
     assert len(whiter) > 10
-    assert np.mean(whiter) > 0.9
-
-
-def test_the_card_lies_where_its_box_says():
-    for seed in range(8):
-        card = render_card(np.random.default_rng(seed))
-        photos = []
-        for colour in ((255, 0, 255), (0, 255, 0)):  # all that differs between the two photos is the card's colour
-            blank = dataclasses.replace(card, front=np.full_like(card.front, colour))
-            pixels, record = render_photo(blank, np.random.default_rng(seed), size=(480, 640))
-            photos.append(pixels.astype(int))
-        differs = np.abs(photos[0] - photos[1]).max(axis=2)
-        rows, columns = (np.flatnonzero(differs.max(axis=axis) > 90) for axis in (1, 0))
-        found = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-        assert found == pytest.approx(record.annotations[0].box.corners, abs=1.2), seed
+    assert np.mean(whiter) > 0.8
 
 
 def test_every_annotation_is_inside_the_photo_and_its_box_fits_its_polygon():
-    for seed in range(25):
-        rng = np.random.default_rng(seed)
-        pixels, record = render_photo(render_card(rng), rng, size=(300, 400))
-        assert pixels.shape == (400, 300, 3)
-        card = record.annotations[0]
-        assert card.label == "card"
+    for seed in range(12):
+        view = render_photo(worn_card((seed,)), np.random.default_rng(seed), size=(300, 400))
+        assert view.pixels.shape == (400, 300, 3)
+        record = view.truth.record("a.jpg", labels=LABELS.names)
+        assert record.annotations[0].label == "card"
         for each in record.annotations:
             left, top, right, bottom = each.box.corners
             assert -0.01 <= left < right <= 300.01
             assert -0.01 <= top < bottom <= 400.01
             points = np.array(each.polygons[0].points)
             assert [*points.min(axis=0), *points.max(axis=0)] == pytest.approx(each.box.corners)
-
-
-def test_an_empty_table_has_no_annotation():
-    _, record = render_photo(None, np.random.default_rng(0), size=(200, 160))
-    assert record.annotations == ()
-    assert record.labelled
 
 
 def test_the_folder_is_a_yolo_set(rendered):

@@ -112,9 +112,9 @@ def _shaken(whole: NDArray[np.uint16], motion: tuple[float, float]) -> NDArray[n
         {(round(across * t / steps - across / 2), round(down * t / steps - down / 2)) for t in range(steps + 1)}
     )
     reach = max(max(abs(x), abs(y)) for x, y in ways)
-    wide = cv2.copyMakeBorder(whole, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    wide = np.asarray(cv2.copyMakeBorder(whole, reach, reach, reach, reach, cv2.BORDER_REPLICATE), np.uint16)
     rows, columns = whole.shape[:2]
-    total = np.zeros(whole.shape, np.uint32)
+    total: NDArray[np.uint32] = np.zeros(whole.shape, np.uint32)
     for x, y in ways:
         total += wide[reach + y : reach + y + rows, reach + x : reach + x + columns]
     return (total // len(ways)).astype(np.uint16)
@@ -123,7 +123,7 @@ def _shaken(whole: NDArray[np.uint16], motion: tuple[float, float]) -> NDArray[n
 def _sharpened(pixels: Pixels, amount: float) -> Pixels:
     if amount <= 0:
         return pixels
-    soft = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 1.2))
+    soft = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 1.2), np.int16)
     share = round(amount * 64)
     wide = pixels.astype(np.int16)
     wide += ((wide - soft) * share) >> 6

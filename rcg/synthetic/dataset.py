@@ -18,7 +18,7 @@ from rcg.progress import Report, silent, tracked
 from rcg.types import ImageRecord, LabelSet
 
 LABELS = LabelSet(("card", "corner_whitening", "edge_whitening", "scratch", "stain"))
-VERSION = 3  # raise it with every change of what is drawn: folders of older versions are then rendered anew
+VERSION = 4  # raise it with every change of what is drawn: folders of older versions are then rendered anew
 
 _MARKER, _LOCK = "render.json", "render.lock"
 _BACKGROUND_EVERY, _TWO_VIEWS_EVERY = 20, 6
@@ -149,13 +149,16 @@ def _render(target: Path, shot: _Shot, size: tuple[int, int]) -> int:
     image = target / shot.split / "images" / f"{shot.stem}.jpg"
     label = target / shot.split / "labels" / f"{shot.stem}.txt"
     if not (image.exists() and label.exists()):
-        from rcg.synthetic.card import render_card
         from rcg.synthetic.photo import render_photo
+        from rcg.synthetic.wearing import worn_card
 
-        rng = np.random.default_rng(shot.seed)
-        card = None if shot.card_seed is None else render_card(np.random.default_rng(shot.card_seed))
-        pixels, record = render_photo(card, rng, size=size, file_name=image.name)
-        write_image(image, pixels, quality=int(rng.integers(78, 95)))
+        card = None if shot.card_seed is None else worn_card(shot.card_seed)
+        view = render_photo(card, np.random.default_rng(shot.seed), size=size)
+        if view.truth is None:
+            record = ImageRecord(file_name=image.name, width=size[0], height=size[1])
+        else:
+            record = view.truth.record(image.name, labels=LABELS.names)
+        write_image(image, view.pixels, quality=view.quality)
         write_text(label, _yolo(record))
     return len(label.read_text().splitlines())
 

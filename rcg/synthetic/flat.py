@@ -134,7 +134,9 @@ def truth_of(
     """
     middle = (card.width_mm / 2, card.height_mm / 2)
     quad = projection.points(card.corners)
-    points = [None if each is None else projection.points(each)[0] for each in card.points]
+    there = [each for each in card.points if each is not None]
+    found = iter(projection.points(there))
+    points = [None if each is None else next(found) for each in card.points]
     defects = (_defect(each, projection, size, over) for each in card.marks)
     return ViewTruth(
         kind=kind,

@@ -129,7 +129,7 @@ class Projection:
         u, v = (x - self.centre[0]) / self.radius, (y - self.centre[1]) / self.radius
         wanted = np.sqrt(u * u + v * v)
         found, (k1, k2) = wanted.copy(), self.bend
-        for _ in range(20):
+        for _ in range(8):
             square = found * found
             slope = 1 + square * (3 * k1 + 5 * k2 * square)
             found = found - (found * self._stretch(square) - wanted) / slope
@@ -181,7 +181,7 @@ def inverse(matrix: ArrayLike) -> Floats:
         [second, a * i - c * g, c * d - a * f],
         [third, b * g - a * h, a * e - b * d],
     ]
-    return np.array(cofactors) / whole
+    return np.asarray(np.array(cofactors) / whole, np.float64)
 
 
 def product(first: Floats, second: Floats) -> Floats:

@@ -188,7 +188,7 @@ def _rounded(rect: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
     return np.array(found)
 
 
-_Pose = tuple[NDArray[np.float64], NDArray[np.float64], float]  # tip, axis, half the width; millimetres
+_Pose = tuple[NDArray[np.float64], NDArray[np.float64], float, float]  # tip, axis, half the width, length; mm
 
 
 def finger(scene: Scene, rng: np.random.Generator) -> None:
@@ -203,20 +203,31 @@ def finger(scene: Scene, rng: np.random.Generator) -> None:
     axis = np.array([turn[0, 0] * out[0] + turn[0, 1] * out[1], turn[1, 0] * out[0] + turn[1, 1] * out[1]])
     half = float(rng.uniform(7, 9.5))
     tip = edge - axis * (reach - half)
-    ring = scene.ring(_capsule(tip, axis, half))
+    pose = tip, axis, half, _length_in_view(scene, tip, axis)
+    ring = scene.ring(_capsule(pose))
     body = scene.mask(ring)
     scene.dim(soft(scene.mask(ring + np.array([0, 1.2 * scene.px_per_mm])), 1.6 * scene.px_per_mm), 0.5)
     np.maximum(scene.over, body, out=scene.over)
-    _flesh(scene, rng, (tip, axis, half), body)
+    _flesh(scene, rng, pose, body)
+
+
+def _length_in_view(scene: Scene, tip: NDArray[np.float64], axis: NDArray[np.float64]) -> float:
+    """How far the finger goes until it has left the photo: beyond lies the horizon, where the projection turns over."""
+    room = 0.12 * np.array(scene.size)
+    for long in range(20, 120, 5):
+        at = scene.projection.points(tip + axis * long)[0]
+        if (at < -room).any() or (at > np.array(scene.size) + room).any():
+            break
+    return float(long)
 
 
 def _flesh(scene: Scene, rng: np.random.Generator, pose: _Pose, body: Pixels) -> None:
     """The finger's colour: darker towards its edges, with a nail."""
-    tip, axis, half = pose
+    tip, axis, half, long = pose
     skin = np.array(_SKIN[int(rng.integers(len(_SKIN)))]) * float(rng.uniform(0.85, 1.1))
     scene.paint(soft(body, 0.08 * scene.px_per_mm), skin * 0.55, 1.0)
     for inset, bright in ((0.94, 0.7), (0.82, 0.85), (0.66, 0.95), (0.45, 1.04)):
-        ring = scene.ring(_capsule(tip + axis * (1 - inset) * 0.4 * half, axis, half * inset))
+        ring = scene.ring(_capsule((tip + axis * (1 - inset) * 0.4 * half, axis, half * inset, long)))
         blur = soft(scene.mask(ring), 0.12 * half * scene.px_per_mm)
         scene.paint(np.minimum(blur, body), skin * bright, 0.6)
     across = np.array([-axis[1], axis[0]])
@@ -229,12 +240,13 @@ def _flesh(scene: Scene, rng: np.random.Generator, pose: _Pose, body: Pixels) ->
     scene.dim(rim, 0.3)
 
 
-def _capsule(tip: NDArray[np.float64], axis: NDArray[np.float64], half: float) -> NDArray[np.float64]:
-    """A rod with a round end around `tip`, which widens a little towards the hand; millimetres."""
+def _capsule(pose: _Pose) -> NDArray[np.float64]:
+    """A rod with a round end around its tip, which widens a little towards the hand; millimetres."""
+    tip, axis, half, long = pose
     across = np.array([-axis[1], axis[0]])
     arc = [math.pi * step / 22 for step in range(23)]
     round_end = [tip + half * (math.cos(t) * across - math.sin(t) * axis) for t in arc]
-    far = tip + axis * 120
+    far = tip + axis * long
     return np.array([*round_end, far - 1.3 * half * across, far + 1.3 * half * across])
 
 

@@ -1,192 +1,236 @@
-"""A card photographed on a table: background, perspective, shadow, light, blur and noise, with the truth in pixels."""
+"""A card photographed with a phone: perspective, lens, table, what lies over it, light, blur, noise; with the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from rcg.geometry import bounds, homography, transform
-from rcg.images import Pixels
-from rcg.synthetic.card import CardSpec, RenderedCard
-from rcg.synthetic.texture import PX_PER_MM, noise
-from rcg.types import Annotation, ImageRecord, Point, Polygon
+from rcg.errors import ConfigError
+from rcg.synthetic import nuisances as spoil
+from rcg.synthetic.camera import Camera, bell, expose, linear, smooth_field
+from rcg.synthetic.flat import FlatCard, flat_card, rect_around, seen_by, truth_of
+from rcg.synthetic.lens import Projection, product
+from rcg.synthetic.nuisances import NUISANCES, SLAB_MM, Scene
+from rcg.synthetic.tables import render_table
+from rcg.synthetic.views import CardView
 
-Field = NDArray[np.float32]
-_SHIFT = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # from a pixel's index to its centre's coordinate
+if TYPE_CHECKING:
+    from rcg.synthetic.cards import Card
+
+Floats = NDArray[np.float64]
+
+_CHANCES = {"sleeve": 0.16, "slab": 0.08, "finger": 0.12, "shadow": 0.3, "window": 0.25}
+_SEE_MORE = 1.1  # the card is drawn so much finer than the photo shows it
 
 
 def render_photo(
-    card: RenderedCard | None, rng: np.random.Generator, *, size: tuple[int, int], file_name: str = "photo.jpg"
-) -> tuple[Pixels, ImageRecord]:
+    card: Card | None,
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int] = (1200, 1600),
+    nuisance: str | None = None,
+) -> CardView:
     """Photograph a card, or an empty table.
 
     Args:
         card: The card; None for a table without one.
-        rng: Where the randomness comes from.
+        rng: Where all else comes from.
         size: Width and height of the photo in pixels.
-        file_name: The name that the record gets.
+        nuisance: One of `NUISANCES` to have just that one, "none" to have none; None draws them.
 
     Returns:
-        (height, width, 3) uint8 RGB, and what is in it: the card's outline with rounded corners first, then its
-        defects, each a polygon in pixels with the box around it.
+        The photo, and its truth.
+
+    Raises:
+        ConfigError: If there is no such nuisance, or the photo is smaller than 64 pixels.
     """
-    width, height = size
-    scene = _background(rng, width, height)
-    annotations: tuple[Annotation, ...] = ()
-    if card is not None:
-        to_photo = _pose(card.spec, rng, width, height)
-        scene = _lay_down(scene, card, to_photo, rng)
-        annotations = _truth(card, to_photo)
-    pixels = _expose(scene, rng)
-    return pixels, ImageRecord(file_name=file_name, width=width, height=height, annotations=annotations)
+    chosen = _chosen(rng, nuisance)
+    if min(size) < 64:
+        raise ConfigError(f"a photo of {size[0]} x {size[1]} pixels is too small", fix="give at least 64 x 64")
+    if card is None:
+        light = linear(render_table(rng, *size))
+        return CardView(pixels=_taken(light, rng), truth=None, quality=int(rng.integers(78, 95)))
+    projection = pose(card.spec.width, card.spec.height, rng, size, slab="slab" in chosen)
+    middle = (card.spec.width / 2, card.spec.height / 2)
+    scale = float(projection.px_per_mm(middle)[0]) * _SEE_MORE
+    return photograph(flat_card(card, max(4.0, math.ceil(2 * scale) / 2)), projection, rng, size=size, nuisances=chosen)
 
 
-def _truth(card: RenderedCard, to_photo: NDArray[np.float64]) -> tuple[Annotation, ...]:
-    outlines = [("card", card.spec.outline()), *((each.label, np.array(each.outline)) for each in card.defects)]
-    return tuple(_annotation(label, transform(to_photo, outline)) for label, outline in outlines)
+def photograph(
+    card: FlatCard,
+    projection: Projection,
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int],
+    nuisances: tuple[str, ...] = (),
+) -> CardView:
+    """Photograph a card that is seen in a given way.
 
-
-def _annotation(label: str, ring: NDArray[np.float64]) -> Annotation:
-    points: Sequence[Point] = [(float(x), float(y)) for x, y in ring]
-    return Annotation(label=label, box=bounds(points), polygons=(Polygon(tuple(points)),))
-
-
-def _pose(spec: CardSpec, rng: np.random.Generator, width: int, height: int) -> NDArray[np.float64]:
-    """The homography from millimetres of the card to pixels of a photo that holds the whole card."""
-    corners = np.array([(0, 0), (spec.width, 0), (spec.width, spec.height), (0, spec.height)])
-    flat = np.column_stack([corners - corners.mean(axis=0), np.zeros(4)])
-    pitch, yaw = np.radians(np.clip(rng.normal(0, 11, 2), -26, 26))
-    turn = np.radians(rng.normal(0, 12) + (90 if rng.random() < 0.12 else 0) + (180 if rng.random() < 0.1 else 0))
-    spin, tip, swing = cv2.Rodrigues(np.array([0, 0, turn]))[0], _tilt(0, pitch), _tilt(1, yaw)
-    away = flat @ (tip @ swing @ spin).T + (0, 0, rng.uniform(220, 420))
-    seen = away[:, :2] / away[:, 2:]
-    low, extent = seen.min(axis=0), np.ptp(seen, axis=0)
-    scale = rng.uniform(0.55, 0.95) * np.min((width, height) / extent)
-    room = np.array([width, height]) - scale * extent
-    place = room * np.clip(rng.normal(0.5, 0.25, 2), 0.03, 0.97)
-    return homography(corners, (seen - low) * scale + place)
-
-
-def _tilt(axis: int, angle: float) -> NDArray[np.float64]:
-    turn = np.zeros(3)
-    turn[axis] = angle
-    return np.asarray(cv2.Rodrigues(turn)[0])
-
-
-def _lay_down(scene: Field, card: RenderedCard, to_photo: NDArray[np.float64], rng: np.random.Generator) -> Field:
-    height, width = scene.shape[:2]
-    matrix = np.linalg.inv(_SHIFT) @ to_photo @ np.diag([1 / PX_PER_MM, 1 / PX_PER_MM, 1]) @ _SHIFT
-    soft = cv2.GaussianBlur(card.front, (0, 0), 0.6)  # the warp scales down: fine lines would break up
-    front = cv2.warpPerspective(soft, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    cover = cv2.warpPerspective(card.mask, matrix, (width, height)).astype(np.float32) / 255
-    offset = np.array([[1, 0, rng.normal(0, 3)], [0, 1, rng.uniform(0, 4)]])
-    shadow = cv2.GaussianBlur(cv2.warpAffine(cover, offset, (width, height)), (0, 0), rng.uniform(1.5, 6))
-    scene = _times(scene, 1 - rng.uniform(0.3, 0.65) * shadow)
-    gloss = _gloss(rng, width, height)
-    shiny = cv2.blendLinear(front.astype(np.float32), np.full_like(scene, 255), 1 - gloss, gloss)
-    return np.asarray(cv2.blendLinear(scene, shiny, 1 - cover, cover), np.float32)
-
-
-def _gloss(rng: np.random.Generator, width: int, height: int) -> Field:
-    """A soft band where a window or a lamp is mirrored: the share of white at each pixel."""
-    x, y = np.linspace(-1, 1, width)[None, :], np.linspace(-1, 1, height)[:, None]
-    angle, where, spread = rng.uniform(0, np.pi), rng.uniform(-1, 1), rng.uniform(0.15, 0.5)
-    away = ((x * np.cos(angle) + y * np.sin(angle) - where) / spread).astype(np.float32)
-    return np.asarray(np.exp(-(away**2)) * np.float32(rng.uniform(0, 0.22)), np.float32)
-
-
-def _times(scene: Field, *factors: ArrayLike) -> Field:
-    """A scene with each channel multiplied by its factor, or all of them by the only one."""
-    planes = [np.asarray(each, np.float32) for each in factors]
-    return np.asarray(cv2.multiply(scene, cv2.merge(planes if len(planes) == 3 else planes * 3)), np.float32)
-
-
-def _expose(scene: Field, rng: np.random.Generator) -> Pixels:
-    """Uneven light, a tint, exposure, slight blur and sensor noise."""
-    height, width = scene.shape[:2]
-    light = cv2.resize(rng.uniform(0.75, 1.12, (2, 2)).astype(np.float32), (width, height))
-    tint = rng.uniform(0.85, 1.2) * (1 + rng.normal(0, 0.035, 3))
-    scene = _times(scene, *(light * each for each in tint))
-    grain = rng.standard_normal(scene.shape, dtype=np.float32)
-    grain *= np.float32(rng.uniform(1, 5))
-    grain += cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.35, 0.95))
-    return np.clip(grain, 0, 255, out=grain).astype(np.uint8)
-
-
-def _background(rng: np.random.Generator, width: int, height: int) -> Field:
-    kinds = (_plain, _wood, _cloth, _speckle)
-    scene = kinds[rng.choice(4, p=[0.3, 0.28, 0.27, 0.15])](rng, width, height)
-    if rng.random() < 0.4:
-        for _ in range(int(rng.integers(1, 6))):
-            _clutter(scene, rng)
-    return scene
-
-
-def _surface(rng: np.random.Generator) -> Field:
-    """A table colour: mostly muted."""
-    grey = rng.uniform(25, 205)
-    return np.clip(grey + rng.normal(0, 20, 3), 8, 225).astype(np.float32)
-
-
-def _mix(first: ArrayLike, last: ArrayLike, share: Field) -> Field:
-    a, b = np.asarray(first, np.float32), np.asarray(last, np.float32)
-    return np.asarray(cv2.merge([low + (high - low) * share for low, high in zip(a, b, strict=True)]), np.float32)
-
-
-def _plain(rng: np.random.Generator, width: int, height: int) -> Field:
-    ramp = np.asarray(cv2.resize(rng.random((2, 2), dtype=np.float32), (width, height)), np.float32)
-    first = _surface(rng)
-    last = first * rng.uniform(0.7, 1.3) if rng.random() < 0.7 else _surface(rng)
-    return _mix(first, np.clip(last, 0, 250), ramp)
-
-
-def _wood(rng: np.random.Generator, width: int, height: int) -> Field:
-    rows = columns = max(width, height)
-    light = np.array(((196, 150, 100), (150, 100, 62), (222, 190, 148), (105, 70, 48))[rng.integers(4)], np.float32)
-    grain = (
-        noise(rng, (rows, columns), (9, 260)) * 9 + np.linspace(0, rng.uniform(12, 30), rows, dtype=np.float32)[:, None]
+    Args:
+        card: The card, seen straight on.
+        projection: Where it lies in the photo.
+        rng: Where table, light and noise come from.
+        size: Width and height of the photo in pixels.
+        nuisances: Some of `NUISANCES`.
+    """
+    light = linear(render_table(rng, *size))
+    scene = Scene(
+        light=light,
+        card=card,
+        projection=projection,
+        px_per_mm=float(projection.px_per_mm((card.width_mm / 2, card.height_mm / 2))[0]),
+        over=np.zeros(light.shape[:2], np.uint8),
     )
-    rings = 0.5 + 0.5 * np.sin(2 * np.pi * grain)
-    share = 0.55 * rings * noise(rng, (rows, columns), (30, 200)) + 0.45 * noise(rng, (rows, columns), (1.6, 70))
-    planks = _mix(light, light * 0.62, np.asarray(share, np.float32))
-    for seam in np.arange(rng.uniform(0, 160), rows, rng.uniform(110, 240)):
-        planks[int(seam) : int(seam) + 2] *= 0.45
-    return np.ascontiguousarray((planks if rng.random() < 0.5 else planks.transpose(1, 0, 2))[:height, :width])
+    if "slab" in nuisances:
+        spoil.slab_below(scene, rng)
+    spoil.drop_shadow(scene, rng)
+    body = _lay_down(scene, rng)
+    for name, put in _ABOVE.items():
+        if name in nuisances:
+            put(scene, rng)
+    if "window" in nuisances:
+        spoil.window(scene, rng, np.asarray(body), card.shine)
+    pixels = _taken(light, rng)
+    hidden = scene.over if "finger" in nuisances else None
+    truth = truth_of(card, projection, size, kind="photo", over=hidden, nuisances=nuisances)
+    return CardView(pixels=pixels, truth=truth, quality=int(rng.integers(78, 95)))
 
 
-def _cloth(rng: np.random.Generator, width: int, height: int) -> Field:
-    x, y = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
-    pitch = rng.uniform(2.4, 6)
-    weave = 0.5 + 0.25 * (np.sin(2 * np.pi * (x + 0.4 * y) / pitch) + np.sin(2 * np.pi * (y - 0.4 * x) / pitch))
-    folds = noise(rng, (height, width), rng.uniform(60, 200))
-    share = 0.3 * weave + 0.4 * folds + 0.3 * noise(rng, (height, width), 1.5)
-    base = _surface(rng)
-    return _mix(base * 0.62, np.clip(base * 1.2, 0, 250), np.asarray(share, np.float32))
+_ABOVE: dict[str, Callable[[Scene, np.random.Generator], None]] = {
+    "sleeve": spoil.sleeve,
+    "slab": spoil.slab_above,
+    "shadow": spoil.shadow,
+    "finger": spoil.finger,
+}
 
 
-def _speckle(rng: np.random.Generator, width: int, height: int) -> Field:
-    share = 0.5 * noise(rng, (height, width), 3) + 0.5 * noise(rng, (height, width), rng.uniform(12, 60))
-    base = _surface(rng)
-    return _mix(base * 0.55, np.clip(base * 1.3, 0, 235), np.asarray(share, np.float32))
+def _chosen(rng: np.random.Generator, nuisance: str | None) -> tuple[str, ...]:
+    """The nuisances of a photo; as many random numbers are drawn whatever is forced."""
+    drawn = tuple(name for name, chance in _CHANCES.items() if rng.random() < chance)
+    if nuisance is None:
+        return tuple(name for name in drawn if name != "sleeve" or "slab" not in drawn)
+    if nuisance == "none":
+        return ()
+    if nuisance not in NUISANCES:
+        raise ConfigError(f"there is no nuisance {nuisance!r}", fix=f"write one of {', '.join(NUISANCES)}, or none")
+    return (nuisance,)
 
 
-def _clutter(scene: Field, rng: np.random.Generator) -> None:
-    """A sheet, a book, a ruler or a coin: things on a table that are no cards."""
-    height, width = scene.shape[:2]
-    colour = tuple(float(each) for each in _surface(rng))
-    edge = tuple(each * 0.6 for each in colour)
-    centre = rng.uniform((0, 0), (width, height))
-    if rng.random() < 0.25:
-        spot, radius = (int(centre[0]), int(centre[1])), int(rng.uniform(14, 38))
-        cv2.circle(scene, spot, radius, colour, -1, cv2.LINE_AA)
-        cv2.circle(scene, spot, radius, edge, 2, cv2.LINE_AA)
-        return
-    long = rng.uniform(120, 420)
-    short = long * (rng.uniform(0.05, 0.2) if rng.random() < 0.5 else rng.uniform(0.85, 1.0))
-    place, extent = (float(centre[0]), float(centre[1])), (float(long), float(short))
-    ring = cv2.boxPoints((place, extent, float(rng.uniform(0, 180))))
-    cv2.fillPoly(scene, [ring.astype(np.int32)], colour, cv2.LINE_AA)
-    cv2.polylines(scene, [ring.astype(np.int32)], isClosed=True, color=edge, thickness=2, lineType=cv2.LINE_AA)
+def pose(
+    width_mm: float, height_mm: float, rng: np.random.Generator, size: tuple[int, int], *, slab: bool = False
+) -> Projection:
+    """How a phone sees a card: tilted, turned, wholly in the photo, through a lens that bends a little.
+
+    Args:
+        width_mm: Of the card.
+        height_mm: Of the card.
+        rng: Where the randomness comes from.
+        size: Width and height of the photo.
+        slab: Whether a slab around the card has to be in the photo too.
+    """
+    left, top, right, bottom = SLAB_MM if slab else (0.0, 0.0, 0.0, 0.0)
+    corners = [
+        (-left, -top),
+        (width_mm + right, -top),
+        (width_mm + right, height_mm + bottom),
+        (-left, height_mm + bottom),
+    ]
+    pitch, yaw = (math.radians(min(26, max(-26, float(rng.normal(0, 11))))) for _ in range(2))
+    turn = float(rng.normal(0, 12)) + (90 if rng.random() < 0.12 else 0) + (180 if rng.random() < 0.1 else 0)
+    rotation = product(product(_about_x(pitch), _about_y(yaw)), _about_z(math.radians(turn)))
+    seen = _through_pinhole(corners, rotation, float(rng.uniform(220, 420)) * (1.5 if slab else 1.0))
+    low, extent = seen.min(axis=0), np.ptp(seen, axis=0)
+    bend = (float(rng.normal(0, 0.02)), float(rng.normal(0, 0.008)))
+    share, place = rng.uniform(0.55, 0.95), np.clip(rng.normal(0.5, 0.25, 2), 0.03, 0.97)
+    for _ in range(12):  # a pincushion may push corners out of the photo
+        scale = share * float(np.min(np.array(size) / extent))
+        quad = (seen - low) * scale + (np.array(size) - scale * extent) * place
+        found = Projection.of_quad(corners, quad, size=size, bend=bend)
+        edge = found.points(corners)
+        if (edge > 1).all() and (edge < np.array(size) - 1).all():
+            break
+        share *= 0.97
+    return found
+
+
+def _through_pinhole(corners: list[tuple[float, float]], rotation: Floats, away: float) -> Floats:
+    """Where corners of a flat thing, in millimetres around its middle, are seen by a camera so far away."""
+    r = rotation.tolist()
+    middle = [sum(each[axis] for each in corners) / 4 for axis in (0, 1)]
+    seen = []
+    for x, y in ((x - middle[0], y - middle[1]) for x, y in corners):
+        u, v, w = (r[row][0] * x + r[row][1] * y for row in range(3))
+        seen.append((u / (w + away), v / (w + away)))
+    return np.array(seen)
+
+
+def _about_x(angle: float) -> Floats:
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+
+
+def _about_y(angle: float) -> Floats:
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def _about_z(angle: float) -> Floats:
+    c, s = math.cos(angle), math.sin(angle)
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+
+
+def _lay_down(scene: Scene, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The card on its table, with a soft band of gloss; where it lies, (h, w) uint8."""
+    rect = rect_around(scene.ring(scene.card.outline), scene.size)
+    colours, cover = seen_by(scene.card, scene.projection, rect)
+    x, y, width, height = rect
+    shiny = linear(colours)
+    gloss = _gloss(rng, width, height, scene.card.shine)[..., None]
+    shiny += gloss * (np.float32(1) - shiny)
+    part = scene.light[y : y + height, x : x + width]
+    part += (cover[..., None].astype(np.float32) * np.float32(1 / 255)) * (shiny - part)
+    body = np.zeros(scene.light.shape[:2], np.uint8)
+    body[y : y + height, x : x + width] = cover
+    return body
+
+
+def _gloss(rng: np.random.Generator, width: int, height: int, shine: float) -> NDArray[np.float32]:
+    """A soft band where the room is mirrored: the share of white at each pixel."""
+    angle, where, spread = rng.uniform(0, math.pi), rng.uniform(-1, 1), rng.uniform(0.3, 1.0)
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :] * np.float32(math.cos(angle) / spread)
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.float32(math.sin(angle) / spread)
+    share = np.float32(rng.uniform(0, 0.14) * (0.4 + 0.6 * shine))
+    return np.asarray(bell(x + y - np.float32(where / spread)) * share, np.float32)
+
+
+def _taken(light: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Uneven light, vignetting, and the phone's camera."""
+    height, width = light.shape[:2]
+    corners = rng.uniform(0.62, 1.12, (2, 2))
+    x, y = np.linspace(-1, 1, 17)[None, :], np.linspace(-1, 1, 17)[:, None]
+    uneven = ((1 - x) * (1 - y) * corners[0, 0] + (1 + x) * (1 - y) * corners[0, 1]
+              + (1 - x) * (1 + y) * corners[1, 0] + (1 + x) * (1 + y) * corners[1, 1]) / 4  # fmt: skip
+    vignette = 1 - rng.uniform(0, 0.12) * (x * x + y * y)
+    light *= smooth_field(uneven * vignette, (width, height))[..., None]
+    warm = float(rng.normal(0, 0.05))  # lamps of another colour than the white balance thinks
+    exposure = float(rng.uniform(0.75, 1.4))
+    gains = (exposure * (1 + warm), exposure * (1 + float(rng.normal(0, 0.012))), exposure * (1 - warm))
+    unit = max(width, height) / 640
+    shaken = rng.random() < 0.12
+    way = rng.uniform(-2.2, 2.2, 2) * math.sqrt(unit) * shaken
+    soft = float(rng.uniform(0.4, 0.85)) * math.sqrt(unit)
+    out_of_focus = rng.random() < 0.1
+    camera = Camera(
+        gains=gains,
+        blur=soft * (float(rng.uniform(1.5, 2.6)) if out_of_focus else 1.0),
+        motion=(float(way[0]), float(way[1])),
+        shot=float(rng.uniform(0.00002, 0.0006)),
+        read=float(rng.uniform(0.0005, 0.004)),
+        contrast=round(float(rng.uniform(0, 0.5)), 2),
+        sharpening=float(rng.uniform(0, 0.7)),
+    )
+    return expose(light, camera, rng)
