@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rcg.annotations import Conversion, convert
     from rcg.datasets import Dataset
     from rcg.errors import RcgError
+    from rcg.making import make_dataset
     from rcg.progress import Tick, bar, jsonl, lines, silent, tee
     from rcg.readiness import Readiness, validate
     from rcg.runs import Run
@@ -28,6 +29,7 @@ _HOME = {
     "annotations": ("Conversion", "convert"),
     "datasets": ("Dataset",),
     "errors": ("RcgError",),
+    "making": ("make_dataset",),
     "progress": ("Tick", "bar", "jsonl", "lines", "silent", "tee"),
     "readiness": ("Readiness", "validate"),
     "runs": ("Run",),
@@ -43,8 +45,8 @@ except PackageNotFoundError:  # run from a folder that was never installed
 
 __all__ = [
     "Conversion", "Dataset", "Metrics", "Predictions", "RcgError", "Readiness", "Run", "Tick", "TrainConfig",
-    "Workspace", "bar", "convert", "evaluate", "jsonl", "lines", "predict", "resume", "silent", "tee", "train",
-    "validate",
+    "Workspace", "bar", "convert", "evaluate", "jsonl", "lines", "make_dataset", "predict", "resume", "silent", "tee",
+    "train", "validate",
 ]  # fmt: skip
 
 

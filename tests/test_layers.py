@@ -9,9 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 WORKSPACE = {
-    "settings", "journal", "runs", "corrections", "dataset_types", "datasets", "dataset_writer", "fingerprints",
-    "export_detectron2", "export_detectron2_script", "export_folder", "export_ultralytics", "exporting", "importing",
-    "quality", "remapping", "table", "version_content", "version_store", "versions", "workspace",
+    "settings", "journal", "runs", "captures", "corrections", "dataset_types", "datasets", "dataset_writer",
+    "fingerprints", "export_detectron2", "export_detectron2_script", "export_folder", "export_ultralytics", "exporting",
+    "importing", "quality", "remapping", "table", "version_content", "version_store", "versions", "workspace",
 }  # fmt: skip
 ORDER = [
     {"errors"}, {"progress"}, {"types", "figures", "card_specs"}, {"geometry", "processes"}, {"files"},
@@ -20,7 +20,7 @@ ORDER = [
     {"annotations", "photometric"},
     {"synthetic", "measuring"}, {*WORKSPACE, "job_files", "jobs", "job_process"}, {"training"},
     {"grading", "readiness", "review"},
-    {"cluster", "capture", "info", "demo", "console"}, {"cli", "cli_dataset"}, {"__init__", "__main__"},
+    {"cluster", "capture", "info", "demo", "making", "console"}, {"cli", "cli_dataset"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 HEAVY = {"torch", "torchvision", "PIL", "cv2", "matplotlib", "fiftyone", "pycocotools", "tensorboard", "ipywidgets"}
