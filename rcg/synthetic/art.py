@@ -65,9 +65,12 @@ def draw_ornament(press: Press, frame: Frame, design: Design, rng: Rng) -> None:
     press.gradient(hsv(hue, 0.6, 0.45), hsv(hue, 0.6, 0.45))
     press.shade(Lattice.draw(rng, (2 * half[0] + 8, 2 * half[1] + 8), 2.2, origin=(left - 4, top - 4)), 0.75, 1.25)
     for ring in range(int(rng.integers(2, 5))):
-        count, reach = int(rng.integers(3, 9)) * 4, float(rng.uniform(0.35, 0.97)) * (1 - 0.12 * ring)
-        shape = np.array([_spoke(k, count, float(v)) for k, v in enumerate(np.tile(rng.uniform(0.7, 1, 4), count))])
-        press.polygon(middle + shape * half * reach, hsv(hue + 0.08 * ring, 0.55, 0.35 + 0.16 * ring))
+        count, reach = int(rng.integers(1, 5)) * 4, float(rng.uniform(0.8, 0.98)) * (1 - 0.16 * ring)
+        tip, dip, low = (float(each) for each in rng.uniform((0.9, 0.7, 0.5), (1.0, 0.95, 0.9)))
+        radii = (tip, dip, low, dip)  # the same up and down, left and right
+        shape = np.array([_spoke(k, count, radii[k % 4]) for k in range(4 * count)])
+        press.polygon(middle + shape * half * reach * 1.03, hsv(hue + 0.5, 0.4, 0.85))
+        press.polygon(middle + shape * half * reach, hsv(hue + 0.08 * ring, 0.55, 0.3 + 0.14 * ring))
     oval = np.array([_spoke(k, 12, 1.0) for k in range(48)]) * half * (0.62, 0.34)
     press.polygon(middle + oval * 1.08, hsv(hue + 0.5, 0.5, 0.9))
     press.polygon(middle + oval, hsv(hue + 0.55, 0.7, 0.4))

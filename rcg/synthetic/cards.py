@@ -68,7 +68,7 @@ class Card:
 
     @property
     def finish(self) -> str:
-        """ "matte", "satin", "gloss", "foil" or "holo"."""
+        """The coating: "matte", "satin", "gloss", "foil" or "holo"."""
         return self.design.finish
 
     @property
@@ -117,7 +117,8 @@ class Card:
         away = np.asarray(points, np.float64).reshape(-1, 2) - middle
         lean = np.radians(self.trapezoid_deg) / middle
         bent = away + (away[:, :1] * away[:, 1:]) * lean
-        return turned(bent, math.radians(self.rotation_deg)) + middle + np.array(self.print_shift_mm)
+        placed: Floats = turned(bent, math.radians(self.rotation_deg)) + middle + np.array(self.print_shift_mm)
+        return placed
 
     def size(self, px_per_mm: float) -> tuple[int, int]:
         """Width and height in pixels of what this card draws; the last pixels may reach over its edge."""

@@ -1,4 +1,4 @@
-"""Defects as geometry: where on the card, how long, how wide, how deep. Lengths in millimetres, depths in micrometres."""
+"""Defects as geometry: where on the card, how long and wide in millimetres, how deep in micrometres."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,7 @@ Ring = tuple[Point, ...]
 Rng = np.random.Generator
 
 FACTORY, HANDLING = "factory", "handling"
+_OVER = 0.15  # millimetres that an outline at the edge reaches beyond it
 _LINES = ("scratch", "crease", "roller_line", "print_line", "tear")
 
 
@@ -119,7 +121,8 @@ def make_defect(
         severity=strong,
     )
     made = _MAKERS[label](label, given, rng)
-    return replace(made, seed=seed, origin=origin or made.origin, severity=strong)
+    over = np.clip(np.array(made.outline), -_OVER, np.array([spec.width, spec.height]) + _OVER)
+    return replace(made, outline=_ring(over), seed=seed, origin=origin or made.origin, severity=strong)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,9 +264,11 @@ def _corner(label: str, given: _Given, rng: Rng) -> Defect:
     if label == "corner_rounding":
         extra = given.pick(rng, given.width, 0.2, 2.0, 2)
         radius = spec.radius + extra
-        angles = [k * math.pi / 32 for k in range(17)]
-        arc = [(radius * (1 - math.cos(a)), radius * (1 - math.sin(a))) for a in angles]
-        ring = home + inward * np.array([(0.0, 0.0), *reversed(arc)])
+        turns = [(math.cos(k * math.pi / 32), math.sin(k * math.pi / 32)) for k in range(17)]
+        arc = [(radius * (1 - c), radius * (1 - s)) for c, s in turns]
+        past = spec.radius + min(spec.radius, _OVER)  # an arc about the uncut corner's middle, a little outside it
+        before = [(max(spec.radius - past * c, 0), max(spec.radius - past * s, 0)) for c, s in turns]
+        ring = home + inward * np.array([*before, *reversed(arc)])
         return Defect(label=label, outline=_ring(ring), length_mm=radius * 1.5708, width_mm=extra)
     reach = given.pick(rng, given.width, 1.0, 5.0)
     legs = reach * 1.4142 * rng.uniform(0.85, 1.2, 2) + 0.6 * spec.radius
@@ -355,12 +360,13 @@ class _Rim:
         return np.array(starts[0]), np.array((0.0, 1.0))
 
     def strip(self, ways: ArrayLike, depths: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(n, 2) points that far inside, and points on the edges of the card's square outline beside them."""
+        """(n, 2) points that far inside, and points a little beyond the edge beside them, so that nothing is left."""
         size = np.array([self.spec.width, self.spec.height])
         places = [self.at(float(way)) for way in np.asarray(ways)]
         on, into = np.array([each[0] for each in places]), np.array([each[1] for each in places])
         inner = on + into * np.asarray(depths)[:, None]
-        return np.clip(inner, 0, size), np.clip(on - into * (0.5 * self.radius), 0, size)
+        beyond = _OVER if self.spec.radius else 0.5 * self.radius
+        return np.clip(inner, 0, size), np.clip(on - into * beyond, 0, size)
 
 
 def ribbon(course: Sequence[Point], half: float) -> Ring:
@@ -375,7 +381,7 @@ def ribbon(course: Sequence[Point], half: float) -> Ring:
 
 
 def _length(course: Sequence[Point]) -> float:
-    return sum(math.dist(a, b) for a, b in zip(course, course[1:], strict=False))
+    return sum(math.dist(a, b) for a, b in pairwise(course))
 
 
 def _ring(points: NDArray[np.float64]) -> Ring:

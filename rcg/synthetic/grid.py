@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -178,7 +179,7 @@ def stroke(grid: Grid, course: Sequence[Point], profile: Profile, *, taper: floa
     inside = grid.part(window)
     drawn = np.zeros(inside.shape, np.float32)
     nearest = np.full(inside.shape, np.inf, np.float32)
-    total = sum(math.dist(a, b) for a, b in zip(course, course[1:], strict=False))
+    total = sum(math.dist(a, b) for a, b in pairwise(course))
     for start, end, run in _pieces(course):
         part = inside.window([start, end], reach)
         small = inside.part(part)
@@ -198,7 +199,7 @@ def stroke(grid: Grid, course: Sequence[Point], profile: Profile, *, taper: floa
 
 def _pieces(course: Sequence[Point]) -> Iterator[tuple[Point, Point, float]]:
     run = 0.0
-    for start, end in zip(course, course[1:], strict=False):
+    for start, end in pairwise(course):
         length = math.dist(start, end)
         straight = min(abs(end[0] - start[0]), abs(end[1] - start[1])) < 1
         count = 1 if straight else math.ceil(length / _LONGEST_MM)

@@ -16,6 +16,7 @@ _FIBRES = (240, 237, 230)  # bare stock
 _STAINS = ((150, 112, 60), (120, 84, 48), (92, 96, 84), (60, 60, 90))
 _WHITENING = {"corner_whitening": 0.9, "edge_whitening": 0.9, "chipping": 1.0}
 _BITES = {"rough_cut", "notch", "missing_stock", "corner_rounding"}
+_COATING_UM = 12  # thick are ink and varnish, which are gone where the stock shows white
 _BURR = 0.12  # of a scratch's depth; the stock that the groove pushed aside
 
 
@@ -88,7 +89,9 @@ def mark_surface(height_um: Plane, roughness: Plane, foil: Plane, grid: Grid, de
         height_um[window] += flap
     elif label in _WHITENING:
         window, share = fill(grid, defect.outline)
-        _rough_stock(height_um, roughness, foil, grid, window, share, defect, loss_um=12)
+        height_um[window] -= share * _patchy(grid, window, defect, 0.1, low=0.4) * np.float32(_COATING_UM)
+        _towards(roughness, window, share, 0.85)
+        _towards(foil, window, share, 0.0)
     elif label == "tear":
         lips = Profile(away=(0, 0.2, 0.6, 0.95), values=(-1, 0, 1, 0)).scaled(defect.width_mm, defect.depth_um)
         window, relief = stroke(grid, defect.course, lips)
@@ -144,7 +147,8 @@ def card_coverage(grid: Grid, spec: CardSpec) -> Pixels:
         beyond = (dx * np.float32(home[0] - x) >= 0) & (dy * np.float32(home[1] - y) >= 0)
         arc = np.clip((np.float32(r) - np.sqrt(dx * dx + dy * dy)) * per_mm + np.float32(0.5), 0, 1)
         cover[window] = np.where(beyond, arc, cover[window])
-    return (cover * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    eight: Pixels = (cover * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return eight
 
 
 def _bowl(grid: Grid, defect: Defect) -> tuple[Window, Plane]:
@@ -193,33 +197,16 @@ def _stain_colour(colour: Pixels, grid: Grid, defect: Defect) -> None:
     """A see-through tint, uneven, darker at its rim where it dried last."""
     window, share = fill(grid, defect.outline)
     middle = np.mean(np.array(defect.outline), axis=0)
-    inner = middle + (np.array(defect.outline) - middle) * 0.86
-    within, core = fill(grid, inner)
     rim = share.copy()
-    rows, columns = slice(within[0].start - window[0].start, None), slice(within[1].start - window[1].start, None)
-    rim[rows, columns][: core.shape[0], : core.shape[1]] -= core * np.float32(0.45)
+    for size in (0.97, 0.94, 0.9, 0.86, 0.8):
+        within, core = fill(grid, middle + (np.array(defect.outline) - middle) * size)
+        top, left = within[0].start - window[0].start, within[1].start - window[1].start
+        rim[top : top + core.shape[0], left : left + core.shape[1]] -= core * np.float32(0.1)
     rim *= _patchy(grid, window, defect, 2.5, low=0.5) * np.float32(0.3 + 0.55 * defect.severity)
     part = colour[window].astype(np.float32)
     tint = np.array(_STAINS[defect.seed % len(_STAINS)], np.float32) * np.float32(1 / 255)
     part -= part * (rim[..., None] * (1 - tint))
     colour[window] = (part + np.float32(0.5)).astype(np.uint8)
-
-
-def _rough_stock(
-    height_um: Plane,
-    roughness: Plane,
-    foil: Plane,
-    grid: Grid,
-    window: Window,
-    share: Plane,
-    defect: Defect,
-    *,
-    loss_um: float,
-) -> None:
-    """Where the coating is gone: lower, fibrous and matte."""
-    height_um[window] -= share * _patchy(grid, window, defect, 0.1, low=0.4) * np.float32(loss_um)
-    _towards(roughness, window, share, 0.85)
-    _towards(foil, window, share, 0.0)
 
 
 def _ink_on_foil(foil: Plane, grid: Grid, defect: Defect) -> None:
