@@ -81,7 +81,11 @@ def _best(
 ) -> tuple[tuple[int, ...], float]:
     """The order with the smallest misfit, and that."""
     tried = [(_misfit(values[list(order)], gains, directions, good), order) for order in orders]
-    return min(tried)[1], min(tried)[0]
+    least = min(tried)[0]
+    # Far lights half way round turn a surface inside out and fit as well; things bulge towards the camera.
+    ties = [each for each in tried if each[0] <= 1.05 * least]
+    left, order = max(ties, key=lambda each: _bulge(values[list(each[1])], gains, directions, good))
+    return order, left
 
 
 _UNEVEN = ("directions", "near lights")  # where unequal lamps would be taken for slopes
@@ -166,18 +170,31 @@ def at_places(field: LightField, rows: Floats, columns: Floats, height: int, wid
 def _misfit(values: Floats, gains: Floats, directions: Floats, good: NDArray[np.bool_]) -> float:
     """Squared slopes that no surface explains: residual, and curl of the slopes; medians, for gloss and shadow."""
     y = values * gains
-    if len(directions.reshape(len(y), -1, 3)[0]) == 1:
-        inverse = np.linalg.pinv(directions[:, 0, 0])
-        b = np.einsum("ck,kij->ijc", inverse, y)
-    else:
-        normal = np.einsum("kijc,kijd->ijcd", directions, directions) + 1e-9 * np.eye(3)
-        b = np.linalg.solve(normal, np.einsum("kijc,kij->ijc", directions, y)[..., None])[..., 0]
+    b = _solve(y, directions)
     albedo = np.maximum(np.linalg.norm(b, axis=-1), 1e-12)
     rest = y - np.einsum("kijc,ijc->kij", np.broadcast_to(directions, (*y.shape, 3)), b)
     residual = (rest**2).mean(axis=0) / albedo**2
     z = np.maximum(b[..., 2] / albedo, 0.2)
     p, q = (np.where(good, -b[..., axis] / albedo / z, 0.0) for axis in (0, 1))
     return float(np.median(residual[good])) + _curl(p, -q, good)
+
+
+def _solve(y: Floats, directions: Floats) -> Floats:
+    """(rows, columns, 3) albedo times normal by least squares."""
+    if len(directions.reshape(len(y), -1, 3)[0]) == 1:
+        return np.asarray(np.einsum("ck,kij->ijc", np.linalg.pinv(directions[:, 0, 0]), y))
+    normal = np.einsum("kijc,kijd->ijcd", directions, directions) + 1e-9 * np.eye(3)
+    right = np.einsum("kijc,kij->ijc", directions, y)
+    return np.asarray(np.linalg.solve(normal, right[..., None])[..., 0])
+
+
+def _bulge(values: Floats, gains: Floats, directions: Floats, good: NDArray[np.bool_]) -> float:
+    """How much normals point away from the middle; below zero for a bowl."""
+    b = _solve(values * gains, directions)
+    tilt = b[..., :2] / np.maximum(np.linalg.norm(b, axis=-1, keepdims=True), 1e-12)
+    rows, columns = np.nonzero(good)
+    x, y = columns - columns.mean(), rows.mean() - rows
+    return float((tilt[good][:, 0] * x + tilt[good][:, 1] * y).mean())
 
 
 def _curl(p: Floats, q: Floats, good: NDArray[np.bool_]) -> float:
