@@ -246,9 +246,9 @@ def test_a_card_looks_the_same_at_every_resolution():
         rows, columns = (min(a, b // 2) for a, b in zip(small.shape[:2], large.shape[:2], strict=True))
         halved = large[: 2 * rows, : 2 * columns].reshape(rows, 2, columns, 2, 3).mean(axis=(1, 3))
         assert np.abs(halved - small[:rows, :columns]).mean() < 4
-        # Each fringe of a misplaced plate is one pixel wide at most: nothing larger moved.
+        # Edges differ within a pixel; nothing larger moved.
         soft = [cv2.blur(each.astype(np.float32), (7, 7)) for each in (halved, small[:rows, :columns])]
-        assert np.abs(soft[0] - soft[1]).max() < 40
+        assert np.abs(soft[0] - soft[1]).max() < 45
 
 
 def test_a_field_is_the_same_in_a_window_as_in_the_whole():
