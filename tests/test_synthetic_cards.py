@@ -15,7 +15,7 @@ import pytest
 from rcg.card_specs import CARD_SPECS, PRINT_FAMILIES, card_spec, print_family
 from rcg.dataset_types import DATASET_TYPES
 from rcg.errors import ConfigError, DataError
-from rcg.synthetic.cards import STATIONS, draw_card, with_defects
+from rcg.synthetic.cards import STATIONS, THROUGH, draw_card, with_defects
 from rcg.synthetic.damage import LABELS, Defect, make_defect
 from rcg.synthetic.grid import Grid, Lattice, Profile, fill, stroke
 from rcg.synthetic.wear import line_relief
@@ -85,6 +85,20 @@ def test_other_seeds_and_sides_are_other_cards():
     cards = [draw_card(1), draw_card(2), draw_card((1, 2)), draw_card(1, side="back")]
     assert len({each.design.seed for each in cards}) == 4
     assert draw_card(1) == cards[0]
+
+
+def test_what_goes_through_the_stock_shows_on_both_sides():
+    seen = 0
+    for seed in range(60):
+        front, back = draw_card(seed, wear=2), draw_card(seed, wear=2, side="back")
+        assert front.spec == back.spec
+        before, after = ([each for each in card.defects if each.label in THROUGH] for card in (front, back))
+        assert [each.label for each in before] == [each.label for each in after]
+        for one, other in zip(before, after, strict=True):
+            seen += 1
+            assert [front.spec.width - x for x, _ in one.outline] == [x for x, _ in other.outline]
+            assert other.depth_um == (-one.depth_um if one.label in {"crease", "corner_bend"} else one.depth_um)
+    assert seen > 30
 
 
 def crossing(profile):

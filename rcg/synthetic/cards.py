@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rcg.card_specs import CARD_SPECS, PRINT_FAMILIES, CardSpec, PrintFamily, card_spec, print_family
+from rcg.card_specs import PRINT_FAMILIES, CardSpec, PrintFamily, card_spec, print_family
 from rcg.errors import ConfigError
 from rcg.images import Pixels
 from rcg.synthetic.damage import LABELS, Defect, make_defect
@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 STATIONS = (0.1, 0.5, 0.9)  # of a side's length: near both ends, where a turned print shows most, and in its middle
 _SIDES = ("left", "top", "right", "bottom")
+THROUGH = frozenset({"crease", "corner_bend", "corner_rounding", "rough_cut", "notch", "tear", "missing_stock"})
+_SHARES = {"standard": 55, "sports": 17, "japanese-small": 10, "topps-1952": 7, "t206": 6, "tallboy": 5}
 _MEAN_COUNTS = {
     "corner_whitening": 0.9, "corner_rounding": 0.25, "corner_bend": 0.15, "edge_whitening": 0.8, "chipping": 0.35,
     "rough_cut": 0.2, "notch": 0.12, "scratch": 1.2, "print_line": 0.2, "print_dot": 0.3, "dent": 0.5, "crease": 0.3,
@@ -176,7 +178,8 @@ def draw_card(
     """Draw a card: its print, how it was cut, and its defects.
 
     The print's shift (sigma 0.3 mm), turn (0.2 degrees), trapezoid (0.1 degrees) and plate shift (0 to 0.25 mm) follow
-    real cards; each is cut off at three sigma.
+    real cards; each is cut off at three sigma. Front and back of one seed are of one stock, and what goes through it
+    shows on both, mirrored: give both the same `spec` where you name a family.
 
     Args:
         seed: The same gives the same card.
@@ -198,8 +201,10 @@ def draw_card(
         what = f"side {side!r}, wear {wear} and seed {seed} cannot be drawn"
         raise ConfigError(what, fix='give the side "front" or "back", a wear of 0 to 99 and a seed of 0 or more')
     numbers = (seed,) if isinstance(seed, int) else tuple(seed)
-    rng = np.random.default_rng((*numbers, 0 if side == "front" else 1, 4711))
-    kind, stock = _kind(rng, family, spec, side)
+    face = 0 if side == "front" else 1
+    rng = np.random.default_rng((*numbers, face, 4711))
+    stock = spec if spec is not None else _stock(np.random.default_rng((*numbers, 4710)), family)
+    kind = _kind(rng, family, stock, side)
     design = draw_design(rng, kind, finish)
     turn, *lean = np.clip(rng.normal(0, (0.2, 0.1, 0.1)), (-0.6, -0.3, -0.3), (0.6, 0.3, 0.3)).tolist()
     shift = np.clip(rng.normal(0, 0.3, 2), -0.9, 0.9)
@@ -216,9 +221,26 @@ def draw_card(
         plate_shift_mm=(rounded(plate * math.cos(way)), rounded(plate * math.sin(way))),
         frame=_frame(rng, kind, stock),
     )
-    own = np.random.default_rng((*numbers, 0 if side == "front" else 1, 4712))
-    labels = _draw_labels(own, card, wear) if defects is None else list(defects)
-    return replace(card, defects=tuple(make_defect(each, stock, own) for each in labels))
+    own = np.random.default_rng((*numbers, face, 4712))
+    if defects is not None:
+        return replace(card, defects=tuple(make_defect(each, stock, own) for each in defects))
+    made = [make_defect(each, stock, own) for each in _draw_labels(own, card, wear)]
+    if side == "back":
+        front = draw_card(seed, spec=stock, wear=wear)
+        through = [mirrored(each, stock) for each in front.defects if each.label in THROUGH]
+        made = [*through, *(each for each in made if each.label not in THROUGH)]
+    return replace(card, defects=tuple(made))
+
+
+def mirrored(defect: Defect, spec: CardSpec) -> Defect:
+    """A defect that goes through the stock, as the other side shows it: left is right, a ridge is a valley."""
+    flipped = {"crease", "corner_bend"}
+    return replace(
+        defect,
+        outline=tuple((spec.width - x, y) for x, y in defect.outline),
+        course=tuple((spec.width - x, y) for x, y in defect.course),
+        depth_um=-defect.depth_um if defect.label in flipped else defect.depth_um,
+    )
 
 
 def with_defects(card: Card, defects: Sequence[Defect]) -> Card:
@@ -226,23 +248,24 @@ def with_defects(card: Card, defects: Sequence[Defect]) -> Card:
     return replace(card, defects=tuple(defects))
 
 
-def _kind(
-    rng: np.random.Generator, family: str | None, spec: CardSpec | None, side: str
-) -> tuple[PrintFamily, CardSpec]:
-    """The print's family and the stock, the common kinds more often than the rare ones."""
-    if family is not None:
-        kind = print_family(family)
-        if kind.side != side:
-            fix = f"choose one of {', '.join(each.name for each in PRINT_FAMILIES.values() if each.side == side)}"
-            raise ConfigError(f"{kind.name} is printed on the {kind.side}, not on the {side}", fix=fix)
-    else:
-        name = spec.name if spec is not None else None
+def _stock(rng: np.random.Generator, family: str | None) -> CardSpec:
+    """The common kinds of card more often than the rare ones; the same for both sides of a card."""
+    names = [name for name in _SHARES if family is None or name in print_family(family).specs]
+    shares = np.array([_SHARES[name] for name in names])
+    place = float(rng.random()) * float(sum(shares.tolist()))
+    return card_spec(names[min(int(np.searchsorted(np.cumsum(shares), place)), len(names) - 1)])
+
+
+def _kind(rng: np.random.Generator, family: str | None, spec: CardSpec, side: str) -> PrintFamily:
+    if family is None:
         on_side = [each for each in PRINT_FAMILIES.values() if each.side == side]
-        fitting = [each for each in on_side if name is None or name in each.specs] or on_side
-        kind = fitting[int(rng.integers(len(fitting)))]
-    common = "standard" if "standard" in kind.specs and rng.random() < 0.6 else None
-    drawn = common or kind.specs[int(rng.integers(len(kind.specs)))]
-    return kind, spec if spec is not None else CARD_SPECS[card_spec(drawn).name]
+        fitting = [each for each in on_side if spec.name in each.specs] or on_side
+        return fitting[int(rng.integers(len(fitting)))]
+    kind = print_family(family)
+    if kind.side != side:
+        fix = f"choose one of {', '.join(each.name for each in PRINT_FAMILIES.values() if each.side == side)}"
+        raise ConfigError(f"{kind.name} is printed on the {kind.side}, not on the {side}", fix=fix)
+    return kind
 
 
 def _frame(rng: np.random.Generator, kind: PrintFamily, spec: CardSpec) -> tuple[float, float, float, float] | None:
