@@ -18,7 +18,7 @@ from rcg.synthetic.surface import Layer, Surface
 from rcg.types import Point
 
 Finish = Literal["matte", "satin", "gloss", "foil"]
-ROUGHNESS = {"matte": 0.8, "satin": 0.35, "gloss": 0.12, "foil": 0.2}
+ROUGHNESS = {"matte": 0.8, "satin": 0.35, "gloss": 0.12, "foil": 0.25}
 FINISHES = tuple(ROUGHNESS)
 _STEP_UM = 1 / 4096  # heights are rounded to this: erf and exp may differ in the last bit between machines
 
@@ -127,7 +127,7 @@ def plain_surface(
     foil = np.zeros((rows, columns), np.float32)
     if finish == "foil":
         edge = round(0.08 * min(rows, columns))
-        foil[edge : rows - edge, edge : columns - edge] = 1
+        foil[edge : rows - edge, edge : columns - edge] = 0.9  # under a veil of clear ink
     colour = np.full((rows, columns, 3), 235, np.uint8)
     if print:
         colour, ink = _printed(rng, rows, columns, px_per_mm)

@@ -85,9 +85,10 @@ def render_capture(
     """Photograph a surface once under each light, and a white sheet for the flat field.
 
     Each pixel of the surface is lit on its own: near lamps with a lobe (inverse square and cosine), Lambert and GGX
-    with its own roughness, metal where there is foil, cast shadows where the relief is steep, the camera at its height.
-    What leaves it goes through vignetting, point spread, the frame's shift, the mean over a frame's pixel, shot and read
-    noise, and the steps of the sensor. A surface twice as fine as the frames keeps the slopes of narrow scratches.
+    with its own roughness, metal where there is foil, cast shadows where the relief is steep, the camera at its
+    height. What leaves it goes through vignetting, point spread, the frame's shift, the mean over a frame's pixel, shot
+    and read noise, and the steps of the sensor. A surface twice as fine as the frames keeps the slopes of narrow
+    scratches.
 
     Args:
         surface: What lies under the lights.
@@ -158,7 +159,7 @@ def render_sheet(
     sheet = SheetModel.draw(rng) if sheet is None else sheet
     moved, scale = rig.moved(rng, sheet.moved_mm), exposure(rig, sensor, size_px, mm_per_px)
     paper = sheet_scene(rng, sheet, size_px, mm_per_px)
-    images = np.empty((len(rig), *size_px), _kind(sensor))
+    images = np.empty((len(rig), *size_px), sensor_kind(sensor))
     for i in range(len(rig)):
         images[i] = exposed(paper.lit(i, moved)[0] * np.float32(scale), sensor, int(rng.integers(1 << 62)))
     return Capture(
@@ -208,7 +209,7 @@ def _photograph(
     report: Report,
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     channels = (3,) if sensor.colour else ()
-    images = np.empty((len(rig), *frame.shape, *channels), _kind(sensor))
+    images = np.empty((len(rig), *frame.shape, *channels), sensor_kind(sensor))
     seeds, weights = rng.integers(1 << 62, size=len(rig)), frame.weights(sensor.psf_px)
     lit = np.empty_like(scene.albedo)
     for i in tracked(range(len(rig)), task="render frames", report=report):
@@ -257,10 +258,10 @@ def _truth(
 
 
 def _mapped(homography: Floats, points: Sequence[Point] | Floats) -> Floats:
-    given = np.asarray(points, np.float64).reshape(-1, 2)
-    found: Floats = given @ homography[:2, :2].T + homography[:2, 2]
-    return found
+    x, y = np.asarray(points, np.float64).reshape(-1, 2).T
+    return np.column_stack([a * x + b * y + c for a, b, c in homography[:2].tolist()])
 
 
-def _kind(sensor: Sensor) -> type[np.uint8] | type[np.uint16]:
+def sensor_kind(sensor: Sensor) -> type[np.uint8] | type[np.uint16]:
+    """The kind of number its frames hold."""
     return np.uint8 if sensor.bits == 8 else np.uint16

@@ -166,7 +166,7 @@ class Sensor:
 
     bits: int = 12
     colour: bool = False
-    full_well_e: float = 10_500
+    full_well_e: float = 40_000
     read_noise_e: float = 6.0
     offset: float = 0.01
     white: float = 0.7

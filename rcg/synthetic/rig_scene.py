@@ -17,6 +17,7 @@ from rcg.synthetic.surface import Layer, Surface
 BLOCK = 32  # pixels; as far as a cast shadow is followed, and the size of the blocks that tell where to look
 _THICKNESS_UM = 305.0  # the table lies that much below the card
 _FIBRE_MM = 0.08
+_DIGITS = 9  # of what is reckoned with sines: they may differ in the last bit between machines
 _NO_RELIEF = np.zeros((1, 1), np.float32)
 
 
@@ -69,13 +70,12 @@ def card_scene(surface: Surface, rig: RigModel, view: View, *, colour: bool) -> 
     relief[bare] = -_THICKNESS_UM
     cos, sin = turn(view)
     middle = [surface.coverage.shape[1] / 2 + pad - 0.5, surface.coverage.shape[0] / 2 + pad - 0.5]
-    x = [view.offset_mm[0], cos * step, sin * step] if view.offset_mm else [0, cos * step, sin * step]
-    y = [view.offset_mm[1], sin * step, -cos * step] if view.offset_mm else [0, sin * step, -cos * step]
+    off_x, off_y = view.offset_mm or (0.0, 0.0)
+    x, y = [off_x, cos * step, sin * step], [off_y, sin * step, -cos * step]
     for line in (x, y):
         line[0] -= line[1] * middle[0] + line[2] * middle[1]
     brush, strength = view.brush or (0.0, 0.0)
     along = np.round([math.cos(math.radians(brush)), math.sin(math.radians(brush))], 12)
-    top = _block_tops(relief)
     return Scene(
         normal=_normals(right, down, cos, sin),
         albedo=np.stack([np.pad(plane, pad) for plane in reflectance(surface, colour=colour)]),
@@ -83,7 +83,7 @@ def card_scene(surface: Surface, rig: RigModel, view: View, *, colour: bool) -> 
         foil=np.pad(surface.foil.astype(np.float32, copy=False), pad),
         cover=cover,
         relief=relief,
-        block_top=top,
+        block_top=_block_tops(relief),
         place=np.array([*x, *y, 0, 0, 0, step * 1000, BLOCK]),
         material=np.array([rig.specular, view.table, *along, strength]),
     )
@@ -217,14 +217,18 @@ def frame_of(surface: Surface, view: View) -> Frame:
     h, w = (math.ceil((side * step + 2 * view.margin_mm) / scale) for side in (rows, columns))
     cos, sin = turn(view)
     off_x, off_y = view.offset_mm or (0.0, 0.0)
-    linear = np.array([[cos, sin], [-sin, cos]]) / scale
-    shift = np.array([w / 2 + off_x / scale, h / 2 - off_y / scale]) - linear @ np.array([columns, rows]) * step / 2
-    back = np.array([[cos, -sin], [sin, cos]]) * (scale / step)
+    wide, high = columns * step / 2, rows * step / 2
+    left = w / 2 + (off_x - cos * wide - sin * high) / scale  # where the surface's left top corner comes to lie
+    top = h / 2 + (sin * wide - cos * high - off_y) / scale
+    ratio = scale / step
+    across, down = 0.5 - left, 0.5 - top
     pad = padding(surface, view)
+    u = ratio * (cos * across - sin * down) - 0.5 + pad
+    v = ratio * (sin * across + cos * down) - 0.5 + pad
     return Frame(
         shape=(h, w),
-        mm_to_px=np.vstack([np.column_stack([linear, shift]), [0, 0, 1]]),
-        source=np.column_stack([back, back @ (0.5 - shift) - 0.5 + pad]),
-        ratio=scale / step,
+        mm_to_px=np.array([[cos / scale, sin / scale, left], [-sin / scale, cos / scale, top], [0, 0, 1]]),
+        source=np.round([[ratio * cos, -ratio * sin, u], [ratio * sin, ratio * cos, v]], _DIGITS),
+        ratio=ratio,
         rows=rows + 2 * pad,
     )

@@ -73,8 +73,9 @@ def _shadow(height_um: Any, u: int, v: int, du: float, dv: float, rise_um: float
 
 @njit(cache=True, error_model="numpy")
 def _gloss(l: Any, v: Any, n: Any, alpha: float, skew: float, t: Any) -> tuple[float, float]:  # noqa: E741, PLR0917
-    """Shape of a GGX highlight, pi D V, and Schlick's weight (1 - v.h)^5; Walter et al. 2007, with Heitz's (2014) joint masking.
+    """Shape of a GGX highlight, pi D V, and Schlick's weight (1 - v.h)^5.
 
+    After Walter et al. 2007, with the joint masking of Heitz 2014.
     `skew` stretches the lobe: alpha (1 + skew) along the direction t, alpha (1 - skew) across.
     """
     hx, hy, hz = l[0] + v[0], l[1] + v[1], l[2] + v[2]
