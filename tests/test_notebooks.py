@@ -101,6 +101,20 @@ def test_the_notebooks_run_one_after_the_other_as_a_batch(place):
     assert not re.search(r"\d\.\d{4}", overview), "no raw floats"
 
 
+def test_the_gallery_draws_and_makes_a_dataset_in_a_batch(place):
+    """07 shows cards, defects, views and frames, and makes a dataset in one call."""
+    workspace = place / "gallery"
+    done = mill("07_synthetic_gallery", place / "gallery.ipynb", workspace=workspace, dataset_type="edge_detection")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (data,) = Workspace(workspace).datasets()
+    assert (data.name, len(data.names())) == ("drawn-edge-detection-0", 4)
+    told = printed(place / "gallery.ipynb")
+    assert "photo: L/R" in told or "photo: no border" in told
+    assert "outer_edge: 4" in told
+    kinds = [out.get("data", {}) for cell in cells(place / "gallery.ipynb") for out in cell["outputs"]]
+    assert sum("image/png" in each for each in kinds) == 4
+
+
 def test_classes_are_mapped_and_the_dataset_is_exported_in_a_batch(place):
     workspace = place / "mapped"
     changes = "corner_whitening=whitening edge_whitening=whitening stain="

@@ -286,7 +286,7 @@ def window(scene: Scene, rng: np.random.Generator, body: Pixels, shine: float) -
             corners[:, 0] += lean * corners[:, 1]
             drawn = np.maximum(drawn, scene.mask(scene.ring(corners + middle)))
     mirrored = soft(drawn, float(rng.uniform(0.2, 2.2)) * scene.px_per_mm)
-    scene.paint(np.minimum(mirrored, body), (1.05, 1.08, 1.12), float(rng.uniform(0.15, 0.6)) * (0.3 + 0.7 * shine))
+    scene.paint(np.minimum(mirrored, body), (1.05, 1.08, 1.12), float(rng.uniform(0.25, 0.75)) * (0.3 + 0.7 * shine))
 
 
 def drop_shadow(scene: Scene, rng: np.random.Generator) -> None:

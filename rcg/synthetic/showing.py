@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from rcg.card_specs import CardSpec
 from rcg.images import Pixels
 from rcg.synthetic.cards import draw_card
+from rcg.synthetic.design import light
 from rcg.synthetic.surface import Layer
 from rcg.synthetic.views import CardView
 
@@ -20,6 +21,7 @@ _COLOURS: Mapping[str, tuple[int, int, int]] = {
     "hidden": (204, 121, 167),
 }  # fmt: skip
 _FINE = 16
+_DARK = 150  # of 255
 
 
 def draw_truth(view: CardView) -> Pixels:
@@ -31,7 +33,7 @@ def draw_truth(view: CardView) -> Pixels:
     truth = view.truth
     if truth is None:
         return drawn
-    line = max(1, round(max(drawn.shape) / 700))
+    line = max(1, round(max(drawn.shape) / 500))
     _ring(drawn, truth.outline, _COLOURS["edge"], line)
     if truth.inner is not None:
         _ring(drawn, truth.inner, _COLOURS["frame"], line)
@@ -75,11 +77,12 @@ def close_up(label: str, *, seed: int = 0, pixels: int = 240) -> tuple[Pixels, P
         seed: What card and defect are drawn from.
         pixels: The size of both pictures.
     """
-    card = draw_card(seed, spec=CardSpec(), family="english-front", finish="gloss", defects=(label,))
-    ring = np.asarray(card.defects[0].outline)
-    reach = float(np.clip(0.7 * np.ptp(ring, axis=0).max(), 2.0, 9.0))
-    centre = np.asarray(card.defects[0].course or ring)
-    middle = centre[len(centre) // 2] if len(centre) > 2 else centre.mean(axis=0)
+    cards = (draw_card((seed, turn), spec=CardSpec(), family="english-front", defects=(label,)) for turn in range(40))
+    card = next(each for each in cards if max(map(light, each.design.border)) < _DARK)  # which shows whitening
+    defect = card.defects[0]
+    reach = min(9.0, max(2.5, 6 * defect.width_mm))
+    points = np.asarray(defect.course or defect.outline)
+    middle = points[len(points) // 2] if len(points) > 2 else points.mean(axis=0)
     scale = float(np.clip(pixels / (2 * reach), 10, 40))
     surface = card.surface(scale)
     half = reach * scale

@@ -77,7 +77,7 @@ def wave(turns: Field) -> Field:
 def _surface(rng: np.random.Generator) -> NDArray[np.float32]:
     """A table colour: mostly muted."""
     grey = rng.uniform(25, 205)
-    return np.clip(grey + rng.uniform(-34, 34, 3), 8, 225).astype(np.float32)
+    return np.clip(grey + rng.uniform(-28, 28, 3), 8, 225).astype(np.float32)
 
 
 def _mix(first: ArrayLike, last: ArrayLike, share: Field) -> Field:
@@ -132,7 +132,8 @@ def _speckle(rng: np.random.Generator, width: int, height: int) -> Field:
 
 def _playmat(rng: np.random.Generator, width: int, height: int) -> Field:
     """Rubber with a print: large soft shapes of two colours, and the fine weave of the top."""
-    base, other = _surface(rng), _surface(rng)
+    base = _surface(rng)
+    other = base + (_surface(rng) - base) * np.float32(rng.uniform(0.2, 0.7))
     share = patches(rng, (height, width), rng.uniform(0.15, 0.4) * max(width, height))
     steep = np.float32(rng.uniform(2, 8))
     share = np.clip((share - np.float32(0.5)) * steep + np.float32(0.5), 0, 1)
