@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rcg.photometric.noise import edge_doubt, local_noise
+from rcg.photometric.noise import edge_doubt, local_noise, scatter_at
 from rcg.photometric.relief import Slopes
 from rcg.photometric.ridges import hessian
 from rcg.photometric.types import Mask, Plane
@@ -31,7 +31,14 @@ class Blob:
 
 
 def blobs(
-    relief: Slopes, logs: Plane | None, inside: Mask, *, sigmas_px: tuple[float, ...], block_px: float, least: float
+    relief: Slopes,
+    logs: Plane | None,
+    scatter: Plane | None,
+    inside: Mask,
+    *,
+    sigmas_px: tuple[float, ...],
+    block_px: float,
+    least: float,
 ) -> list[Blob]:
     """Extremes of the curvature over place and scale, the strongest first.
 
@@ -40,6 +47,7 @@ def blobs(
     Args:
         relief: Slopes (p to the right, q upwards), 0 where nothing is known.
         logs: The albedo's logarithm; None where print cannot be told apart.
+        scatter: Noise of the slopes over the usual one; None for the same everywhere.
         inside: (h, w), true where finds may lie.
         sigmas_px: The scales, in pixels.
         block_px: Over how many pixels the noise is one.
@@ -47,7 +55,7 @@ def blobs(
     """
     found: list[Blob] = []
     for sigma in sigmas_px:
-        found += _at_scale(relief, logs, inside, sigma, max(block_px, 12 * sigma), least)
+        found += _at_scale(relief, logs, scatter, inside, sigma, max(block_px, 12 * sigma), least)
     found.sort(key=lambda blob: -abs(blob.score))
     kept: list[Blob] = []
     for blob in found:
@@ -58,7 +66,13 @@ def blobs(
 
 
 def _at_scale(  # noqa: PLR0917 - a private step, called once
-    relief: Slopes, logs: Plane | None, inside: Mask, sigma: float, block: float, least: float
+    relief: Slopes,
+    logs: Plane | None,
+    scatter: Plane | None,
+    inside: Mask,
+    sigma: float,
+    block: float,
+    least: float,
 ) -> list[Blob]:
     import cv2
 
@@ -68,7 +82,8 @@ def _at_scale(  # noqa: PLR0917 - a private step, called once
     known = inside[factor // 2 :: factor, factor // 2 :: factor][: trace.shape[0], : trace.shape[1]]
     if not known.any():
         return []
-    noise = local_noise(np.abs(trace), known, block=max(4, round(block / factor)), shape=trace.shape)
+    wide = scatter_at(scatter, planes, reach=1.5)
+    noise = local_noise(np.abs(trace), known, wide, block=max(4, round(block / factor)))
     if logs is not None:
         noise = np.hypot(noise, edge_doubt(logs, planes, inside))
     score = trace / noise

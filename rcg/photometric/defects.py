@@ -99,7 +99,10 @@ def search(field: Field, *, settings: DefectSettings = DEFAULTS, report: Report 
     report(Tick(task=TASK, done=total - 1, total=total, note="pits"))
     sigmas = tuple(scale / field.mm_per_px for scale in settings.pit_scales_mm)
     block = BLOCK_MM / field.mm_per_px
-    pits = blobs(field.relief, field.logs, field.core, sigmas_px=sigmas, block_px=block, least=settings.pit_score)
+    pits = blobs(
+        field.relief, field.logs, field.scatter, field.core,
+        sigmas_px=sigmas, block_px=block, least=settings.pit_score,
+    )  # fmt: skip
     for evidence, each in _ranked(lines, pits, settings):
         if isinstance(each, Course):
             made = _line(each, evidence, field, settings, taken)

@@ -6,30 +6,53 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rcg.photometric.relief import Slopes
+from rcg.photometric.relief import Slopes, smooth
 from rcg.photometric.ridges import Hessian, hessian, reduced
 from rcg.photometric.types import Floats, Mask, NormalMap, Plane
 
 NORMAL_MAD = 0.6745
 """Median of the size of a normal deviate."""
 _SAMPLES = 120_000
-_TERMS = 5
+_SLOW_PX = 140.0
+_TERMS = 6
 
 
-def local_noise(sizes: Plane, known: Mask, *, block: int, shape: tuple[int, int]) -> Plane:
+def scatter_of(normal_map: NormalMap, inside: Mask) -> Plane:
+    """(h, w) float32 the slopes' standard deviation over the usual one: dark ink is noisier than white paper."""
+    scatter = normal_map.slope_sd.astype(np.float32)
+    usual = float(np.median(scatter[inside][::7])) if inside.any() else 0.0
+    if usual <= 0:
+        return np.ones(scatter.shape, np.float32)
+    scatter /= np.float32(usual)
+    return np.asarray(np.where(inside, np.clip(scatter, 0.3, 10), 1), np.float32)
+
+
+def scatter_at(scatter: Plane | None, planes: Hessian, *, reach: float) -> Plane:
+    """The scatter as a filter sees it, on its grid: its root mean square over `reach` standard deviations."""
+    import cv2
+
+    if scatter is None:
+        return np.ones(planes.xx.shape, np.float32)
+    square = reduced(scatter * scatter, planes.factor)
+    return np.sqrt(np.asarray(cv2.GaussianBlur(square, (0, 0), reach * planes.sigma), np.float32))
+
+
+def local_noise(sizes: Plane, known: Mask, scatter: Plane, *, block: int) -> Plane:
     """Standard deviation of a filter's answer, from medians over blocks, which a defect in the block hardly moves.
 
     Args:
-        sizes: (r, c) float32 absolute answers, on any regular grid over the map.
+        sizes: (r, c) float32 absolute answers, on a grid of every so many pixels of `scatter`.
         known: (r, c), true where they are of the card.
-        block: Side of a block, in steps of that grid.
-        shape: Rows and columns of the plane wanted.
+        scatter: (h, w) from `scatter_at`: how the noise goes within a block.
+        block: Side of a block, in steps of the grid of `sizes`.
 
     Returns:
-        `shape` float32, never below 0.6 times the map's median, above zero.
+        (h, w) float32, never below 0.6 times what is usual for the scatter, above zero.
     """
     import cv2
 
+    every = -(-scatter.shape[0] // sizes.shape[0])
+    sizes = sizes / scatter[::every, ::every][: sizes.shape[0], : sizes.shape[1]]
     rows, columns = (max(1, round(size / block)) for size in sizes.shape)
     level = np.full((rows, columns), np.nan)
     for i in range(rows):
@@ -44,7 +67,7 @@ def local_noise(sizes: Plane, known: Mask, *, block: int, shape: tuple[int, int]
     usual = float(np.median(sizes[known])) if known.any() else 0.0
     level = np.where(np.isnan(level), usual, np.maximum(level, 0.6 * usual))
     level = np.maximum(level / NORMAL_MAD, 1e-9).astype(np.float32)
-    return np.asarray(cv2.resize(level, shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.resize(level, scatter.shape[::-1], interpolation=cv2.INTER_LINEAR) * scatter, np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,7 +75,8 @@ class Leak:
     """How the print's edges turn up as slopes.
 
     Attributes:
-        matrix: (2, 5): p and q for each unit of x, y, xx, yy and xy derivative of the albedo's logarithm, per pixel.
+        matrix: (2, 6): p and q for each unit of x, y, xx, yy and xy derivative of the albedo's logarithm, per pixel,
+            and of the usual albedo over the albedo.
         explained: Share, 0 to 1, of the slopes' variance at the strongest print edges that it explains.
     """
 
@@ -69,7 +93,10 @@ def log_albedo(normal_map: NormalMap, inside: Mask) -> Plane:
 
 
 def print_terms(logs: Plane) -> tuple[Plane, ...]:
-    """First and second differences of the albedo's logarithm (y up), per pixel."""
+    """First and second differences of the albedo's logarithm (y up), per pixel, and the usual albedo over the albedo.
+
+    The last is what light that no ink absorbs (a veil of gloss, a wrong dark frame) does to a slope.
+    """
     import cv2
 
     def kernel(*values: float) -> Plane:
@@ -77,10 +104,13 @@ def print_terms(logs: Plane) -> tuple[Plane, ...]:
 
     slope, bend, one = kernel(-0.5, 0, 0.5), kernel(1, -2, 1), kernel(1)
     pairs = ((slope, one), (one, -slope), (bend, one), (one, bend), (slope, -slope))
-    return tuple(
-        np.asarray(cv2.sepFilter2D(logs, cv2.CV_32F, across, down, borderType=cv2.BORDER_REPLICATE))
+    edges = (
+        np.asarray(cv2.sepFilter2D(logs, cv2.CV_32F, across, down, borderType=cv2.BORDER_REPLICATE), np.float32)
         for across, down in pairs
     )
+    inverse = np.exp(np.float32(np.median(logs[::7, ::7])) - logs)
+    inverse -= smooth(inverse, _SLOW_PX)  # as the slopes, which come without their slow part
+    return (*edges, inverse)
 
 
 def fit_leak(relief: Slopes, terms: tuple[Plane, ...], inside: Mask, rng: np.random.Generator) -> Leak:

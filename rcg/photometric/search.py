@@ -43,9 +43,9 @@ class DefectSettings:
 
     line_scales_mm: tuple[float, ...] = (0.022, 0.045, 0.1, 0.2)
     pit_scales_mm: tuple[float, ...] = (0.06, 0.1, 0.17, 0.28, 0.47, 0.8)
-    line_evidence: float = 9.0
+    line_evidence: float = 11.0
     line_score: float = 3.5
-    pit_score: float = 9.0
+    pit_score: float = 10.0
     straight_score: float = 8.0
     least_line_mm: float = 0.6
     least_height_um: float = 0.3
@@ -77,6 +77,7 @@ class Field:
     Attributes:
         relief: Slopes, each (h, w) float32, 0 where nothing is known.
         logs: (h, w) the albedo's logarithm; None where print and relief are one picture.
+        scatter: (h, w) noise of the slopes over the usual one; None for the same everywhere.
         core: (h, w), true where finds may lie.
         mm_per_px: The size of a pixel.
         in_micrometres: Whether slopes are those of a height; false for a plain photo.
@@ -86,6 +87,7 @@ class Field:
     logs: Plane | None
     core: Mask
     mm_per_px: float
+    scatter: Plane | None = None
     in_micrometres: bool = True
 
 
@@ -105,7 +107,8 @@ def prepare(normal_map: NormalMap, *, mm_per_px: float, mask: Mask | None, setti
     leak = noise.fit_leak((p, q), terms, near, np.random.default_rng(0))
     clean = noise.without_leak((p, q), terms, leak, near)
     core = eroded(solved, settings.edge_zone_mm / mm_per_px)
-    return Field(relief=clean, logs=logs, core=core, mm_per_px=mm_per_px)
+    scatter = noise.scatter_of(normal_map, solved)
+    return Field(relief=clean, logs=logs, core=core, mm_per_px=mm_per_px, scatter=scatter)
 
 
 def eroded(mask: Mask, reach_px: float) -> Mask:
@@ -131,7 +134,8 @@ def lines_at(field: Field, scale_mm: float, settings: DefectSettings) -> list[Co
     core = coarse(field.core, planes)
     sizes, every = background(planes)
     block = max(8, round(BLOCK_MM / field.mm_per_px / planes.factor / every))
-    level = noise.local_noise(sizes, core[::every, ::every], block=block, shape=planes.xx.shape)
+    scatter = noise.scatter_at(field.scatter, planes, reach=2.5)
+    level = noise.local_noise(sizes, core[::every, ::every], scatter, block=block)
     if field.logs is not None:
         level = np.hypot(level, noise.edge_doubt(field.logs, planes, field.core))
     strength, turn = strongest(planes, np.where(core, 1.5 * level, np.float32(np.inf)))
@@ -159,13 +163,14 @@ def straight_in(relief: Slopes, field: Field, scale_mm: float, settings: DefectS
     """Long lines along the columns, then those along the rows, of slopes or of the print's gradient."""
     planes = hessian(relief, scale_mm / field.mm_per_px)
     core = coarse(field.core, planes)
+    scatter = noise.scatter_at(field.scatter, planes, reach=1)
     doubt = None
     if relief is field.relief and field.logs is not None:
         doubt = noise.edge_doubt(field.logs, planes, field.core)
     found = []
     for plane, turned in ((planes.xx, False), (planes.yy, True)):
         block = max(4, round(BLOCK_MM / field.mm_per_px / planes.factor))
-        level = noise.local_noise(np.abs(plane), core, block=block, shape=plane.shape)
+        level = noise.local_noise(np.abs(plane), core, scatter, block=block)
         if doubt is not None:
             level = np.hypot(level, doubt)
         score, known = (plane / level, core) if not turned else ((plane / level).T, core.T)
