@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PEEL_UM = {"matte": 0.5, "satin": 0.8, "gloss": 1.0, "foil": 0.9, "holo": 0.9}
 _FIBRE_UM = {"matte": 0.45, "satin": 0.25, "gloss": 0.1, "foil": 0.08, "holo": 0.08}
+_BOW_UM = 250.0  # from the middle to the ends of 88 mm; of an even bend, so it goes with the square of the length
 _STAMP_UM = 0.4  # how deep a holographic pattern is pressed
 
 
@@ -52,7 +53,8 @@ def _stock(card: Card, grid: Grid) -> Plane:
     """Bow of the whole card, the coating's orange peel, and fibres that lie along the card."""
     rng = np.random.default_rng((card.seed, 2))
     w, h = card.spec.width, card.spec.height
-    bow = [float(each) for each in rng.uniform(-250, 250, 2)]  # micrometres from the middle to the edges
+    bends = [float(each) for each in rng.uniform(-_BOW_UM, _BOW_UM, 2)]
+    bow = [bend * (size / 88) ** 2 for bend, size in zip(bends, (w, h), strict=True)]
     x, y = grid.x * np.float32(2 / w) - np.float32(1), grid.y * np.float32(2 / h) - np.float32(1)
     height = (x * x * np.float32(bow[0]))[None, :] + (y * y * np.float32(bow[1]))[:, None]
     size, finish = (w + 1, h + 1), card.finish
