@@ -332,6 +332,15 @@ def test_what_has_no_print_is_left_as_it_is_and_said():
     assert "could not be registered" in same.notes[-1]
 
 
+def test_shading_that_moves_over_an_object_is_no_shake(shared_data):
+    for name in ("diligent_ball", "diligent_reading"):
+        capture = read_capture(shared_data / "photometric" / name)
+        same, shifts = register(capture)
+        assert same.images is capture.images
+        assert not shifts.any()
+        assert "moves with the light" in same.notes[-1]
+
+
 def test_a_moved_card_is_refused():
     capture, _ = shaken(3, shift_px=0.1)
     with pytest.raises(DataError, match=r"frame 3 is [56]\.\d pixels off") as caught:

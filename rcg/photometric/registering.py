@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcg.errors import DataError
-from rcg.photometric.field import grey_frames
 from rcg.photometric.types import Capture, Floats
 from rcg.progress import Report, silent, tracked
 
@@ -42,16 +40,15 @@ def register(capture: Capture, *, limit_px: float = LIMIT_PX, report: Report = s
         DataError: If a frame is farther off than `limit_px`.
     """
     tiles = _tiles(capture)
-    edges = np.stack(
-        [
-            _edges(frame, tiles)
-            for frame in tracked(list(_greys(capture)), task="finding print in the frames", report=report)
-        ]
-    )
+    lights = tracked(range(capture.lights), task="finding print in the frames", report=report)
+    edges = np.stack([np.stack([_strip(_grey(capture, light, tile)) for tile in tiles]) for light in lights])
     if _precision(edges) > _ENOUGH_PX:
         note = "the frames could not be registered, for there is no print to hold on to: a shake stays in them"
         return replace(capture, notes=(*capture.notes, note)), np.zeros((capture.lights, 2))
-    shifts = _find_shifts(edges)
+    shifts, likeness = _find_shifts(edges)
+    if likeness < _ALIKE:
+        note = "the frames were not registered: what they show moves with the light, as relief does, not with a shake"
+        return replace(capture, notes=(*capture.notes, note)), np.zeros((capture.lights, 2))
     length = np.hypot(*shifts.T)
     if length.max() > limit_px:
         worst = int(length.argmax())
@@ -109,20 +106,27 @@ def _sampled(values: _Picture, shift: Floats | NDArray[np.int64]) -> _Picture:
     return np.asarray(cv2.sepFilter2D(values, -1, kernels[0], kernels[1], borderType=cv2.BORDER_REPLICATE))
 
 
+_ALIKE = 0.88  # correlation of frames: above 0.95 on printed cards, foil too; below 0.82 on objects in the round
 _ENOUGH_PX = 0.05  # a shift that is known no better is left as it is
-_TILE, _MARGIN, _MOST = 256, 12, 32
+_TILE, _MARGIN, _MOST = 256, 12, 16
 
 
-def _greys(capture: Capture) -> Iterator[_Picture]:
-    for light in range(capture.lights):
-        dark = capture.dark
-        if dark is not None and dark.ndim != 2:
-            dark = dark[light : light + 1].repeat(3, axis=0)
-        three = np.broadcast_to(capture.images[light], (3, *capture.images.shape[1:]))
-        yield grey_frames(Capture(images=three, dark=dark))[0]
+Tile = tuple[slice, slice]
 
 
-def _tiles(capture: Capture) -> list[tuple[slice, slice]]:
+def _grey(capture: Capture, light: int, tile: Tile) -> _Picture:
+    """A part of one frame as one value a pixel, dark taken off."""
+    part = capture.images[light][tile].astype(np.float32)
+    grey: _Picture = part.mean(axis=-1, dtype=np.float32) if part.ndim == 3 else part
+    dark = capture.dark
+    if dark is None:
+        return grey
+    if dark.ndim == 1:
+        return np.asarray(grey - np.float32(dark[light]))
+    return np.asarray(grey - (dark if dark.ndim == 2 else dark[light])[tile], np.float32)
+
+
+def _tiles(capture: Capture) -> list[Tile]:
     """Parts of the picture with the strongest edges, at most `_MOST`, inside the mask."""
     height, width = capture.height, capture.width
     side = (min(_TILE, height), min(_TILE, width))
@@ -130,13 +134,12 @@ def _tiles(capture: Capture) -> list[tuple[slice, slice]]:
         np.unique(np.linspace(0, size - step, -(-size // step)).round().astype(int))
         for size, step in zip((height, width), side, strict=True)
     )
-    frame = next(_greys(capture))
     found = []
     for top, left in itertools.product(tops, lefts):
         tile = slice(int(top), int(top) + side[0]), slice(int(left), int(left) + side[1])
         if capture.mask is not None and capture.mask[tile].mean() < 0.3:
             continue
-        found.append((float(_strip(frame[tile]).std()), tile))
+        found.append((float(_strip(_grey(capture, 0, tile)).std()), tile))
     found.sort(key=lambda each: -each[0])
     return [tile for _, tile in found[:_MOST]] or [(slice(0, side[0]), slice(0, side[1]))]
 
@@ -149,11 +152,6 @@ def _strip(frame: _Picture) -> _Picture:
     # smoothed before the logarithm: a hard edge's logarithm depends on where it falls between pixels
     fine, slow = (np.maximum(cv2.GaussianBlur(frame, (0, 0), sigma), floor) for sigma in (1.0, 6.0))
     return np.asarray(np.log(fine) - np.log(slow), np.float32)
-
-
-def _edges(frame: _Picture, tiles: list[tuple[slice, slice]]) -> _Picture:
-    """(tiles, rows, columns) of `_strip`."""
-    return np.stack([_strip(frame[tile]) for tile in tiles])
 
 
 def _inner(values: _Picture) -> _Picture:
@@ -180,8 +178,8 @@ def _precision(edges: _Picture) -> float:
     return float(np.sqrt(12.6 * noise / (weakest * _inner(rest)[0].size))) if weakest > 1e-9 else float("inf")
 
 
-def _find_shifts(edges: _Picture) -> Floats:
-    """(k, 2) x and y by which each frame's print stands off the mean of all."""
+def _find_shifts(edges: _Picture) -> tuple[Floats, float]:
+    """(k, 2) x and y by which each frame's print stands off the mean of all, and how alike the frames then are."""
     shifts = np.array([_rough(each, edges.mean(axis=0)) for each in edges])
     shifts -= np.median(shifts, axis=0)
     for _ in range(_ROUNDS):
@@ -192,7 +190,7 @@ def _find_shifts(edges: _Picture) -> Floats:
         shifts -= shifts.mean(axis=0)
         if np.abs(steps).max() < 2e-3:
             break
-    return shifts
+    return shifts, float(np.median([np.corrcoef(_inner(each).flat, _inner(reference).flat)[0, 1] for each in aligned]))
 
 
 def _rough(picture: _Picture, reference: _Picture) -> Floats:
