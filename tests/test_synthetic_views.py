@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from rcg.errors import ConfigError, DataError
+from rcg.images import encode_image
 from rcg.synthetic.camera import Camera, expose, linear
+from rcg.synthetic.cards import draw_card
 from rcg.synthetic.flat import FlatCard, Mark, truth_of
 from rcg.synthetic.lens import Projection, inverse, product
 from rcg.synthetic.nuisances import NUISANCES
 from rcg.synthetic.photo import photograph, pose, render_photo
-from rcg.synthetic.scan import scan
+from rcg.synthetic.scan import render_scan, scan
 from rcg.synthetic.views import ViewTruth
 
 PPM = 10
@@ -256,6 +258,11 @@ def digest_of_views():
             scan(card, rng, dpi=100, margin_mm=2, lid=("white", "black")[seed % 2]),
         ):
             made.update(view.pixels.tobytes())
+            made.update(repr(view.truth.to_json()).encode())
+    for seed in range(3):
+        rng, card = np.random.default_rng(seed), draw_card(seed)
+        for view in (render_scan(card, rng, dpi=110), render_photo(card, rng, size=(300, 400))):
+            made.update(encode_image(view.pixels, ".jpg", quality=view.quality))
             made.update(repr(view.truth.to_json()).encode())
     return made.hexdigest()
 
