@@ -1,0 +1,457 @@
+"""Kernels of the normal solver on the CPU: one row at a time, planar loops that the compiler turns into SIMD.
+
+Where every light counts, b = albedo * normal is a fixed linear map of the values (the pseudo-inverse, bilinear between
+the nodes of the light field). Pixels where a light does not count, or whose residual is too large, are solved again one
+by one. Compiled code is kept in numba's cache. No `nnan` in fastmath: frames of floats may hold NaN, and a comparison
+with one must stay false.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_FAST = {"reassoc", "contract", "arcp", "nsz"}
+_JIT: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": _FAST, "error_model": "numpy"}
+
+MAX_CONDITION = 20.0
+"""Of the lights' matrix: lights are only left out while the rest stays better than this."""
+
+
+@njit(**_JIT)
+def load_row(frames: Any, dark: Any, y: int, shares: Any, low: Any, high: float, m: Any, bad: Any) -> None:  # noqa: PLR0917
+    """Grey values above dark, (k, w), of one row; -1 and `bad` where a value does not count.
+
+    Args:
+        frames: (k, h, w, c) with one or three channels.
+        dark: (k or 1, h or 1, w or 1).
+        y: The row.
+        shares: (k, c) weights of the channels.
+        low: (k,) a value above dark counts above this.
+        high: And where every channel is below this, in the units of the frames.
+        m: Out, (k, w) float32.
+        bad: Out, (w,) uint8.
+    """
+    count, _, width, channels = frames.shape
+    bad[:] = 0
+    for i in range(count):
+        shade = dark[min(i, dark.shape[0] - 1), min(y, dark.shape[1] - 1)]
+        even = np.float32(shade[0])
+        least, most, out = np.float32(low[i]), np.float32(high), m[i]
+        if channels == 1:
+            row = frames[i, y, :, 0]
+            if shade.size == 1:
+                for x in range(width):
+                    value = np.float32(row[x])
+                    above = value - even
+                    counts = (value < most) & (above > least)
+                    out[x] = above if counts else np.float32(-1)
+                    bad[x] |= np.uint8(not counts)
+            else:
+                for x in range(width):
+                    value = np.float32(row[x])
+                    above = value - shade[x]
+                    counts = (value < most) & (above > least)
+                    out[x] = above if counts else np.float32(-1)
+                    bad[x] |= np.uint8(not counts)
+        else:
+            for x in range(width):
+                red, green, blue = frames[i, y, x, 0], frames[i, y, x, 1], frames[i, y, x, 2]
+                grey = (
+                    shares[i, 0] * np.float32(red) + shares[i, 1] * np.float32(green) + shares[i, 2] * np.float32(blue)
+                )
+                above = grey - shade[min(x, shade.size - 1)]
+                counts = (red < most) & (green < most) & (blue < most) & (above > least)
+                out[x] = above if counts else np.float32(-1)
+                bad[x] |= np.uint8(not counts)
+
+
+@njit(**_JIT)
+def between_rows(grid: Any, at: float, out: Any) -> None:
+    """A grid (rows, columns, ...) between two of its rows."""
+    low = min(int(at), max(grid.shape[0] - 2, 0))
+    share = np.float32(at - low)
+    high = min(low + 1, grid.shape[0] - 1)
+    for c in range(grid.shape[1]):
+        for i in range(grid.shape[2]):
+            for e in range(grid.shape[3]):
+                out[c, i, e] = grid[low, c, i, e] * (np.float32(1) - share) + grid[high, c, i, e] * share
+
+
+@njit(**_JIT)
+def sums_even(m: Any, node: Any, noise: Any, first: int, last: int, b: Any, spread: Any, rest: Any) -> None:  # noqa: PLR0917
+    """b, mean variance and squared residual of pixels that all see the same lights."""
+    count = m.shape[0]
+    b[:, first:last] = 0
+    rest[first:last] = 0
+    floor = np.float32(0)
+    for i in range(count):
+        floor += node[i, 6] * node[i, 6] * noise[1]
+    spread[first:last] = floor / count
+    for i in range(count):
+        px, py, pz = node[i, 0], node[i, 1], node[i, 2]
+        shot = node[i, 6] * node[i, 6] * noise[0] / count
+        row = m[i]
+        for x in range(first, last):
+            value = row[x]
+            b[0, x] += px * value
+            b[1, x] += py * value
+            b[2, x] += pz * value
+            spread[x] += shot * value
+    for i in range(count):
+        lx, ly, lz, gain = node[i, 3], node[i, 4], node[i, 5], node[i, 6]
+        row = m[i]
+        for x in range(first, last):
+            left = gain * row[x] - lx * b[0, x] - ly * b[1, x] - lz * b[2, x]
+            rest[x] += left * left
+
+
+@njit(**_JIT)
+def sums_graded(  # noqa: PLR0917
+    m: Any,
+    one: Any,
+    two: Any,
+    from_x: float,
+    step: float,
+    noise: Any,
+    first: int,
+    last: int,
+    b: Any,
+    spread: Any,
+    rest: Any,
+) -> None:
+    """The same between two nodes of the light field, `step` pixels apart, the first at `from_x`."""
+    count = m.shape[0]
+    scale = np.float32(1 / step)
+    off = np.float32(first - from_x)
+    b[:, first:last] = 0
+    spread[first:last] = 0
+    rest[first:last] = 0
+    shot, floor = noise[0] / np.float32(count), noise[1] / np.float32(count)
+    for i in range(count):
+        px, py, pz, gain = one[i, 0], one[i, 1], one[i, 2], one[i, 6]
+        dx, dy, dz = (two[i, 0] - px) * scale, (two[i, 1] - py) * scale, (two[i, 2] - pz) * scale
+        dg = (two[i, 6] - gain) * scale
+        row = m[i]
+        for j in range(last - first):
+            u = off + np.float32(j)
+            x = first + j
+            value = row[x]
+            b[0, x] += (px + dx * u) * value
+            b[1, x] += (py + dy * u) * value
+            b[2, x] += (pz + dz * u) * value
+            g = gain + dg * u
+            spread[x] += g * g * (shot * value + floor)
+    for i in range(count):
+        lx, ly, lz, gain = one[i, 3], one[i, 4], one[i, 5], one[i, 6]
+        dx, dy, dz = (two[i, 3] - lx) * scale, (two[i, 4] - ly) * scale, (two[i, 5] - lz) * scale
+        dg = (two[i, 6] - gain) * scale
+        row = m[i]
+        for j in range(last - first):
+            u = off + np.float32(j)
+            x = first + j
+            left = (
+                (gain + dg * u) * row[x] - (lx + dx * u) * b[0, x] - (ly + dy * u) * b[1, x] - (lz + dz * u) * b[2, x]
+            )
+            rest[x] += left * left
+
+
+@njit(**_JIT)
+def finish_row(  # noqa: PLR0917
+    b: Any, spread: Any, rest: Any, cov: Any, count: int, normals: Any, albedo: Any, used: Any, chi2: Any, sd: Any
+) -> None:
+    """Normals, albedo, chi2 and slope sd of a row where every light counts; `cov` is (w or 1, 6)."""
+    free = np.float32(1.0 / max(count - 3, 1))
+    tiny, zero = np.float32(1e-30), np.float32(0.05)
+    even = cov.shape[0] == 1
+    cxx, cyy, czz, cxz, cyz = cov[0, 0], cov[0, 1], cov[0, 2], cov[0, 3], cov[0, 4]
+    for x in range(albedo.size):
+        bx, by, bz = b[0, x], b[1, x], b[2, x]
+        length = np.float32(math.sqrt(bx * bx + by * by + bz * bz))
+        over = np.float32(1) / max(length, tiny)
+        albedo[x] = length
+        normals[x, 0] = bx * over
+        normals[x, 1] = by * over
+        normals[x, 2] = bz * over
+        used[x] = count
+        variance = max(spread[x], tiny)
+        chi2[x] = rest[x] * free / variance
+    for x in range(albedo.size):
+        if not even:
+            cxx, cyy, czz, cxz, cyz = cov[x, 0], cov[x, 1], cov[x, 2], cov[x, 3], cov[x, 4]
+        bx, by, bz = b[0, x], b[1, x], b[2, x]
+        up = np.float32(1) / max(bz, max(zero * albedo[x], tiny))
+        p, q = -bx * up, -by * up
+        total = cxx + cyy + np.float32(2) * (p * cxz + q * cyz) + (p * p + q * q) * czz
+        sd[x] = up * np.float32(math.sqrt(max(np.float32(0.5) * total * max(spread[x], tiny), np.float32(0))))
+
+
+@njit(**_JIT)
+def to_half(values: Any, out: Any) -> None:
+    """float32 of zero or more (given as its bits, uint32) as float16 bits, rounded; too large becomes 65504."""
+    for x in range(values.size):
+        bits = min(values[x], np.uint32(0x477FE000))  # 65504
+        half = (bits + np.uint32(0x0FFF) + ((bits >> np.uint32(13)) & np.uint32(1))) >> np.uint32(13)
+        out[x] = np.uint16(half - np.uint32(0x1C000)) if bits >= np.uint32(0x38800000) else np.uint16(0)
+
+
+@njit(**_JIT)
+def solve3(m: Any, v: Any, out: Any) -> float:
+    """Solve a symmetric 3 x 3 system given as xx, yy, zz, xy, xz, yz in closed form; the determinant, scaled."""
+    xx, yy, zz, xy, xz, yz = m[0], m[1], m[2], m[3], m[4], m[5]
+    a, d, f = yy * zz - yz * yz, xx * zz - xz * xz, xx * yy - xy * xy
+    b, c, e = xz * yz - xy * zz, xy * yz - xz * yy, xy * xz - xx * yz
+    det = xx * a + xy * b + xz * c
+    mean = (xx + yy + zz) / 3
+    if not det > 1e-7 * mean * mean * mean:
+        return 0.0
+    out[0] = (a * v[0] + b * v[1] + c * v[2]) / det
+    out[1] = (b * v[0] + d * v[1] + e * v[2]) / det
+    out[2] = (c * v[0] + e * v[1] + f * v[2]) / det
+    m[0], m[1], m[2], m[3], m[4], m[5] = a / det, d / det, f / det, b / det, c / det, e / det
+    return float(det / (mean * mean * mean))
+
+
+@njit(**_JIT)
+def weighted(y: Any, lights: Any, w: Any, matrix: Any, b: Any) -> float:
+    """b of weighted least squares and the inverse of L'WL in `matrix`; 0 where the lights do not decide it."""
+    vx = vy = vz = xx = yy = zz = xy = xz = yz = 0.0
+    for i in range(y.size):
+        if w[i] > 0:
+            lx, ly, lz, weight = lights[i, 0], lights[i, 1], lights[i, 2], w[i]
+            vx += weight * lx * y[i]
+            vy += weight * ly * y[i]
+            vz += weight * lz * y[i]
+            xx += weight * lx * lx
+            yy += weight * ly * ly
+            zz += weight * lz * lz
+            xy += weight * lx * ly
+            xz += weight * lx * lz
+            yz += weight * ly * lz
+    matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5] = xx, yy, zz, xy, xz, yz
+    return solve3(matrix, (vx, vy, vz), b)
+
+
+@njit(**_JIT)
+def condition(lights: Any, w: Any) -> float:
+    """Condition number of the lights that count, from the traces of L'L and of its inverse: exact within 1.8 times."""
+    matrix, b = np.empty(6), np.empty(3)
+    xx = 0.0
+    for i in range(w.size):
+        if w[i] > 0:
+            xx += lights[i, 0] ** 2 + lights[i, 1] ** 2 + lights[i, 2] ** 2
+    if weighted(np.zeros(w.size), lights, (w > 0).astype(np.float64), matrix, b) == 0.0:
+        return np.inf
+    return float(math.sqrt(xx * (matrix[0] + matrix[1] + matrix[2]) / 3))
+
+
+@njit(**_JIT)
+def middle(values: Any, keep: Any, room: Any) -> float:
+    """The median of the kept values, by insertion: there are few."""
+    n = 0
+    for i in range(values.size):
+        if keep[i] > 0:
+            at = n
+            while at > 0 and room[at - 1] > values[i]:
+                room[at] = room[at - 1]
+                at -= 1
+            room[at] = values[i]
+            n += 1
+    if n == 0:
+        return 0.0
+    return float(room[n // 2] if n % 2 else 0.5 * (room[n // 2 - 1] + room[n // 2]))
+
+
+@njit(**_JIT)
+def robust(
+    y: Any, lights: Any, sigma: Any, keep: Any, rules: Any, w: Any, matrix: Any, b: Any, rest: Any, room: Any
+) -> None:  # noqa: PLR0917
+    """IRLS with Cauchy weights, after leaving out values far in the shade; `keep`, `w`, `matrix` and `b` are changed.
+
+    Only called where the residual test fired. `rules` are shade, tuning constant, the scale's floor as a share of the
+    albedo, highlights to drop at most, and what counts as one, in scales.
+    """
+    shade = rules[0] * middle(y, keep, room)
+    count, left = 0, 0
+    for i in range(y.size):
+        count += keep[i] > 0
+        w[i] = 1.0 if keep[i] > 0 and y[i] > shade else 0.0
+        left += w[i] > 0
+    if left < count and left >= 4 and condition(lights, w) < MAX_CONDITION:
+        for i in range(y.size):
+            keep[i] = w[i]
+    for i in range(y.size):
+        w[i] = keep[i]
+    for turn in range(int(rules[5])):
+        before = b[0], b[1], b[2]
+        if weighted(y, lights, w, matrix, b) == 0.0:
+            break
+        noise, n = 0.0, 0
+        for i in range(y.size):
+            rest[i] = abs(y[i] - lights[i, 0] * b[0] - lights[i, 1] * b[1] - lights[i, 2] * b[2])
+            if keep[i] > 0:
+                noise += sigma[i] * sigma[i]
+                n += 1
+        length = math.sqrt(b[0] * b[0] + b[1] * b[1] + b[2] * b[2])
+        scale = max(1.4826 * middle(rest, keep, room), rules[2] * length, math.sqrt(noise / max(n, 1)), 1e-30)
+        for i in range(y.size):
+            if keep[i] > 0:
+                ratio = rest[i] / (rules[1] * scale)
+                w[i] = 1.0 / (1.0 + ratio * ratio)
+        moved = abs(b[0] - before[0]) + abs(b[1] - before[1]) + abs(b[2] - before[2])
+        if turn > 1 and moved < 1e-4 * length:
+            break
+    weighted(y, lights, w, matrix, b)
+
+
+@njit(**_JIT)
+def solve_pixel(m: Any, nodes: Any, noise: Any, fit: float, rules: Any, flat: Any, deep: Any, out: Any) -> int:  # noqa: PLR0917
+    """One pixel with the lights that count; `out` takes b, chi2 and slope sd. How many lights counted, 0 if unsolved.
+
+    Args:
+        m: (k,) values above dark; -1 where one does not count.
+        nodes: (k, 7) coefficients at the pixel; directions are 3 to 5, the gain 6.
+        noise: (a, b) of the variance.
+        fit: chi2 above which the robust solution is taken; infinity for least squares alone.
+        rules: Of `robust`.
+        flat: (6, k) float64 room.
+        deep: (2, 6) float64 room.
+        out: (5,) float64.
+    """
+    y, sigma, keep, w, rest, room = flat[0], flat[1], flat[2], flat[3], flat[4], flat[5]
+    matrix, b = deep[0], deep[1]
+    lights = nodes[:, 3:6]
+    count, spread = 0, 0.0
+    for i in range(m.size):
+        keep[i] = 1.0 if m[i] >= 0 else 0.0
+        y[i] = m[i] * nodes[i, 6]
+        sigma[i] = nodes[i, 6] * math.sqrt(max(noise[0] * max(m[i], 0) + noise[1], 1e-30))
+        count += m[i] >= 0
+        spread += keep[i] * sigma[i] * sigma[i]
+    if count < 3 or weighted(y, lights, keep, matrix, b) == 0.0:
+        return 0
+    chi2 = misfit(y, lights, keep, b) / (spread / count) / max(count - 3, 1)
+    if chi2 > fit and count > 3:
+        robust(y, lights, sigma, keep, rules, w, matrix, b, rest, room)
+        count, spread = 0, 0.0
+        for i in range(m.size):
+            keep[i] = 1.0 if keep[i] > 0 and w[i] >= 0.25 else 0.0  # weights below a quarter: an outlier, told apart
+            count += keep[i] > 0
+            spread += keep[i] * sigma[i] * sigma[i]
+        count = max(count, 3)
+        chi2 = misfit(y, lights, keep, b) / max(spread / count, 1e-30) / max(count - 3, 1)
+    length = math.sqrt(b[0] * b[0] + b[1] * b[1] + b[2] * b[2])
+    if not length > 1e-20:
+        return 0
+    up = 1 / max(b[2], 0.05 * length)
+    p, q = -b[0] * up, -b[1] * up
+    total = matrix[0] + matrix[1] + 2 * (p * matrix[4] + q * matrix[5]) + (p * p + q * q) * matrix[2]
+    out[0], out[1], out[2], out[3] = b[0], b[1], b[2], chi2
+    out[4] = up * math.sqrt(max(0.5 * total * spread / count, 0.0))
+    return count
+
+
+@njit(**_JIT)
+def misfit(y: Any, lights: Any, keep: Any, b: Any) -> float:
+    """Squared residual of the lights that count."""
+    total = 0.0
+    for i in range(y.size):
+        if keep[i] > 0:
+            left = y[i] - lights[i, 0] * b[0] - lights[i, 1] * b[1] - lights[i, 2] * b[2]
+            total += left * left
+    return total
+
+
+@njit(**_JIT)
+def pixel_nodes(line: Any, x: float, step: float, out: Any) -> None:
+    """Coefficients (k, 7) at column x of a row of nodes (columns, k, 7)."""
+    at = x / step if line.shape[0] > 1 else 0.0
+    low = min(int(at), max(line.shape[0] - 2, 0))
+    high = min(low + 1, line.shape[0] - 1)
+    share = np.float32(at - low)
+    for i in range(out.shape[0]):
+        for c in range(out.shape[1]):
+            out[i, c] = line[low, i, c] * (np.float32(1) - share) + line[high, i, c] * share
+
+
+@njit(**_JIT)
+def solve_rows(  # noqa: PLR0917
+    frames: Any, dark: Any, shares: Any, low: Any, high: float, mask: Any, grid: Any, cov: Any, noise: Any, fit: float,
+    rules: Any, top: int, bottom: int, normals: Any, albedo: Any, used: Any, chi2: Any, sd: Any,
+) -> None:  # fmt: skip
+    """Solve rows `top` to `bottom` into whole planes.
+
+    Args:
+        frames: (k, h, w, c) of the sensor.
+        dark: See `load_row`.
+        shares: See `load_row`.
+        low: See `load_row`.
+        high: See `load_row`.
+        mask: (h, w) uint8, or (1, 1) for everywhere.
+        grid: (rows, columns, k, 7) float32: gain times pseudo-inverse, direction, gain, at nodes.
+        cov: (rows, columns, 6, 1) float32: xx, yy, zz, xz, yz, xy of (L'L)^-1 at nodes.
+        noise: (a, b) float32.
+        fit: See `solve_pixel`.
+        rules: See `robust`.
+        top: First row.
+        bottom: Row after the last.
+        normals: Out, (h, w, 3).
+        albedo: Out, (h, w).
+        used: Out, (h, w) uint8.
+        chi2: Out, (h, w) float16 as uint16.
+        sd: Out, (h, w) float16 as uint16.
+    """
+    count, height, width, _ = frames.shape
+    rows, columns = grid.shape[0], grid.shape[1]
+    m, bad = np.empty((count, width), np.float32), np.empty(width, np.uint8)
+    b, spread, rest = np.empty((3, width), np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    line, here = np.empty((columns, count, 7), np.float32), np.empty((count, 7), np.float32)
+    covs, wide = np.empty((columns, 6, 1), np.float32), np.empty((1 if columns == 1 else width, 6), np.float32)
+    fits, sds = np.empty(width, np.float32), np.empty(width, np.float32)
+    flat, deep, out = np.empty((6, count)), np.empty((2, 6)), np.empty(5)
+    step = (width - 1) / max(columns - 1, 1)
+    for y in range(top, bottom):
+        load_row(frames, dark, y, shares, low, high, m, bad)
+        at = y * (rows - 1) / max(height - 1, 1)
+        if y == top or rows > 1:
+            between_rows(grid, at, line)
+            between_rows(cov, at, covs)
+        if columns == 1:
+            wide[0] = covs[0, :, 0]
+            first = 0
+            while first < width:
+                last = min(first + 1024, width)
+                sums_even(m, line[0], noise, first, last, b, spread, rest)
+                first = last
+        else:
+            for c in range(columns - 1):
+                first = int(math.ceil(c * step - 1e-6))
+                last = width if c == columns - 2 else int(math.ceil((c + 1) * step - 1e-6))
+                if last > first:
+                    sums_graded(m, line[c], line[c + 1], c * step, step, noise, first, last, b, spread, rest)
+                    for e in range(6):
+                        start, rise = covs[c, e, 0], (covs[c + 1, e, 0] - covs[c, e, 0]) / np.float32(step)
+                        for x in range(first, last):
+                            wide[x, e] = start + rise * np.float32(x - c * step)
+        finish_row(b, spread, rest, wide, count, normals[y], albedo[y], used[y], fits, sds)
+        for x in range(width):
+            outside = mask.size > 1 and mask[y, x] == 0
+            if not (outside or bad[x] or fits[x] > fit):
+                continue
+            n = 0
+            if not outside:
+                pixel_nodes(line, float(x), step, here)
+                n = solve_pixel(m[:, x], here, noise, fit, rules, flat, deep, out)
+            used[y, x] = n
+            if n == 0:
+                normals[y, x, 0], normals[y, x, 1], normals[y, x, 2] = 0, 0, 1
+                albedo[y, x], fits[x], sds[x] = 0, 0, 0
+                continue
+            length = math.sqrt(out[0] * out[0] + out[1] * out[1] + out[2] * out[2])
+            normals[y, x, 0], normals[y, x, 1], normals[y, x, 2] = out[0] / length, out[1] / length, out[2] / length
+            albedo[y, x], fits[x], sds[x] = length, out[3], out[4]
+        to_half(fits.view(np.uint32), chi2[y])
+        to_half(sds.view(np.uint32), sd[y])
