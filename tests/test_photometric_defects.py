@@ -121,6 +121,18 @@ def test_print_alone_is_no_damage_even_where_it_leaks(seed):
     assert find_defects(solved(paper, albedo=boxes_of_print(seed), leak=0.15, seed=seed)) == ()
 
 
+def test_the_noise_of_dark_ink_is_no_damage():
+    x, y = places()
+    rings = [np.abs(np.hypot(x - across, y - down) - 2.5) < 0.35 for across, down in ((3, 3), (7, 4), (4, 8))]
+    dark = np.any(rings, axis=0)
+    paper = np.zeros((HEIGHT, WIDTH))
+    found = [
+        find_defects(solved(paper, albedo=np.where(dark, 0.05, 0.7), noise=np.where(dark, 0.08, 0.008), seed=seed))
+        for seed in range(2)
+    ]
+    assert found == [(), ()]
+
+
 def test_a_bump_is_a_dent_that_stands_up():
     found = find_defects(solved(-pit((5, 6), depth_um=8, width_mm=0.6)))
     assert one(found, "dent").height_um == pytest.approx(8, abs=0.8)
