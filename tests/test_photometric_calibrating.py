@@ -11,7 +11,7 @@ from rcg.photometric.ball import calibrate_ball
 from rcg.photometric.calibrate import apply, as_calibration
 from rcg.photometric.field import grey_frames, light_field
 from rcg.photometric.order import at_places, find_order
-from rcg.photometric.planar import calibrate_plane
+from rcg.photometric.planar import calibrate_plane, level_by_plane
 from rcg.photometric.reading import read_capture
 from rcg.photometric.sheet import calibrate_sheet
 from rcg.photometric.writing import read_calibration, write_calibration
@@ -200,6 +200,22 @@ def test_a_card_calibrates_its_own_lights(known):
     bumps = np.abs(true[..., 0]) > 0.01  # far above the bow, which is absorbed
     slope = np.polyfit(true[bumps][:, 0], normals[bumps][:, 0], 1)[0]
     assert 0.9 < slope < 1.1  # relief has its size and its sign
+
+
+def test_lamps_that_moved_since_the_sheet_are_mended_by_the_card():
+    true = moved_ring(seed=4)
+    capture, _, _, height = card_capture(4, true=true, rig=LightRig.at(true.positions_mm), um=40)
+    later = LightRig.at(true.positions_mm + np.random.default_rng(0).normal(0, 2, (8, 3)), lobe=1.0)
+    phi = np.random.default_rng(4).uniform(0.8, 1.2, 8)
+    sheet = render(later, albedo=np.full(SHAPE, 0.9), mm_per_px=MM, phi=phi, tilt_deg=(0.8, -0.5), gloss=0.03)
+    field = light_field(dataclasses.replace(capture, flat=as_frames(sheet)))
+    levelled = level_by_plane(capture, field)
+    before, after = (degrees(solved(capture, each), true_normals(height)).mean() for each in (field, levelled))
+    assert before > 0.5
+    assert after < 0.6 * before
+    assert levelled.origin == "flat field"
+    # the albedo stays what the sheet made it
+    assert abs(float((levelled.gains / field.gains).mean()) - 1) < 0.03
 
 
 def test_azimuths_that_do_not_fit_and_black_frames_are_refused():

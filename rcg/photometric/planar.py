@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rcg.errors import CalibrationError, DataError
 from rcg.photometric.field import grey_frames, grid, near_directions
+from rcg.photometric.order import at_places
 from rcg.photometric.smoothing import cuts, fit_polynomial, middles
-from rcg.photometric.types import Capture, Floats, LightField, LightRig
+from rcg.photometric.types import Capture, Floats, LightField, LightRig, Plane
 
 ABSORBED = (
     "calibrated on the card itself, taken as plane: bow and shape that bends over more than a third of the picture "
@@ -99,7 +100,38 @@ def calibrate_plane(
     return PlaneCalibration(rig=rig, field=field, residual_percent=percent, notes=tuple(notes))
 
 
-def _shares(capture: Capture) -> tuple[Floats, NDArray[np.bool_], tuple[Floats, Floats]]:
+def level_by_plane(capture: Capture, field: LightField, *, degree: int = 2) -> LightField:
+    """Correct a light field by the card itself: what no plane under these lights would show at large is the lights'.
+
+    Flat frames of a sheet that lay askew, or lamps that moved a millimetre or two since, leave slopes of a degree that
+    change slowly over the card. A card's own bow is smaller than that, and is given up with them.
+
+    Args:
+        capture: Frames of a nearly plane card.
+        field: What is known of the lights, such as from flat frames.
+        degree: Of the correction, a polynomial over the picture.
+
+    Returns:
+        The same directions, with gains changed by a smooth share for each light whose mean over the lights is 1.
+
+    Raises:
+        DataError: If too little of the picture is lit to tell.
+    """
+    rows, columns = middles(cuts(capture.height)), middles(cuts(capture.width))
+    gains, directions = at_places(field, rows, columns, capture.height, capture.width)
+    expected = np.maximum(directions[..., 2], 0.05) / gains
+    shares, good, centres = _shares(capture, expected / expected.mean(), channel_weights=field.channel_weights)
+    nodes = grid(capture.height, capture.width)
+    off = np.exp(fit_polynomial(np.log(np.maximum(shares, 1e-6)), good, centres, nodes, degree=degree))
+    gains, directions = at_places(field, *nodes, capture.height, capture.width)
+    return replace(
+        field, directions=directions.astype(np.float32), gains=(gains / off).astype(np.float32), origin=field.origin
+    )
+
+
+def _shares(
+    capture: Capture, expected: Floats | None = None, *, channel_weights: Plane | None = None
+) -> tuple[Floats, NDArray[np.bool_], tuple[Floats, Floats]]:
     """Medians over blocks of each frame's share of the mean frame, which of them count, and the blocks' middles."""
     rows, columns = cuts(capture.height), cuts(capture.width)
     shares = np.full((capture.lights, len(rows) - 1, len(columns) - 1), 1.0)
@@ -107,16 +139,17 @@ def _shares(capture: Capture) -> tuple[Floats, NDArray[np.bool_], tuple[Floats, 
     step = 1 if capture.height * capture.width < 1_000_000 else 2
     for i, (top, bottom) in enumerate(itertools.pairwise(rows)):
         band = slice(top, bottom, step)
-        grey = grey_frames(_rows(capture, band))
-        mean = grey.mean(axis=0)
-        lit = (mean > 0.01 * capture.full_scale) & (grey.max(axis=0) < 0.98 * capture.full_scale)
+        grey = grey_frames(_rows(capture, band), channel_weights)
+        lit = (grey.mean(axis=0) > 0.01 * capture.full_scale) & (grey.max(axis=0) < 0.98 * capture.full_scale)
         if capture.mask is not None:
             lit &= capture.mask[band]
-        share = grey / np.where(lit, mean, 1)
         for j, (left, right) in enumerate(itertools.pairwise(columns)):
             counts = lit[:, left:right]
             if counts.mean() > 0.25:
-                shares[:, i, j] = np.median(share[:, :, left:right][:, counts], axis=1)
+                values = grey[:, :, left:right][:, counts].astype(np.float64)
+                if expected is not None:
+                    values = values / expected[:, i, j, None]
+                shares[:, i, j] = np.median(values / values.mean(axis=0), axis=1)
                 good[:, i, j] = True
     if good[0].mean() < 0.1:
         what = f"only {100 * good[0].mean():.0f} % of the picture is lit and not saturated"
