@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from rcg.errors import ConfigError, DataError
 from rcg.photometric.field import light_field
-from rcg.photometric.solver_setup import Rules, Setup, prepare
+from rcg.photometric.foil import levelled, shining
+from rcg.photometric.solver_setup import Rules, Setup, coefficients, prepare
 from rcg.photometric.types import Capture, LightField, NormalMap, Plane
 from rcg.progress import Report, silent, tracked
 
@@ -20,6 +21,7 @@ Method = Literal["auto", "least-squares", "robust"]
 METHODS = ("auto", "least-squares", "robust")
 FIT = {"auto": 3.0, "robust": 2.0, "least-squares": np.inf}
 """chi2 above which a pixel is solved robustly. With 8 lights noise alone exceeds 3 at 1 % and 2 at 8 % of the pixels."""
+_FOIL_CHI2 = 10.0
 _TILE_PX = 1 << 19
 _TORCH_TILE_PX = 1 << 16
 
@@ -67,12 +69,17 @@ def solve_normals(
     """
     _check(method, tile_rows, threads)
     field = light_field(capture) if field is None else field
+    tilt = 0.0
+    if field.origin == "flat field" and capture.lights > 3:
+        field, tilt = levelled(capture, field)
     setup, rules = prepare(capture, field), Rules(fit=FIT[method])
     planes = Planes.empty(capture.height, capture.width)
     run_tiles(setup, rules, planes, device=device, tile_rows=tile_rows, threads=threads, report=report)
     if not planes.used.any():
         what = "no pixel has three lights that are neither black nor saturated"
         raise DataError(what, fix="check the exposure and the mask; take the frames again with a longer or shorter one")
+    notes = [f"a tilt of {tilt:.2f} degrees was taken off: the card is taken to lie flat"] if tilt > 0.01 else []
+    notes += _solve_foil(capture, field, setup, rules, planes, device, threads)
     return NormalMap(
         normals=planes.normals,
         albedo=planes.albedo,
@@ -83,7 +90,38 @@ def solve_normals(
         mm_per_px=capture.mm_per_px,
         method="least-squares" if method == "least-squares" else "robust",
         origin=field.origin,
+        notes=tuple(notes),
     )
+
+
+def _solve_foil(
+    capture: Capture, field: LightField, setup: Setup, rules: Rules, planes: Planes, device: str | None, threads: int
+) -> list[str]:
+    """Solve again where a plane card shines like foil; the sentence that says so."""
+    if capture.mm_per_px is None or capture.lights < 5 or not _plane(planes):
+        return []
+    if (planes.chi2[::7, ::7] > _FOIL_CHI2).mean() < 0.002:
+        return []
+    found = shining(capture, field)
+    if found is None:
+        return []
+    mask, local = found
+    mask &= planes.used > 0
+    grid, cov = coefficients(local, capture.height, capture.width)
+    again = Planes.empty(capture.height, capture.width)
+    foil = replace(setup, grid=grid, cov=cov, mask=mask.view(np.uint8))
+    run_tiles(foil, rules, again, device=device, threads=threads)
+    mask &= again.used > 0
+    for name in ("normals", "albedo", "used", "chi2", "slope_sd"):
+        getattr(planes, name)[mask] = getattr(again, name)[mask]
+    planes.unreliable[mask] = True
+    return [f"{100 * mask.mean():.0f} % shines like foil: there only relief finer than a few millimetres is seen"]
+
+
+def _plane(planes: Planes) -> bool:
+    """Whether the object lies flat: nearly all that fits points to the camera."""
+    fits = (planes.used > 0)[::7, ::7] & (planes.chi2[::7, ::7] < _FOIL_CHI2)
+    return fits.sum() < 50 or bool((planes.normals[::7, ::7, 2][fits] > 0.98).mean() > 0.8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
