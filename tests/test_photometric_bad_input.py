@@ -332,6 +332,18 @@ def test_what_has_no_print_is_left_as_it_is_and_said():
     assert "could not be registered" in same.notes[-1]
 
 
+def test_shading_that_moves_over_a_ball_is_no_shake():
+    y, x = np.mgrid[:240, :240]
+    flat = np.dstack([(x - 120) / 90, (120 - y) / 90])
+    normal = np.dstack([flat, np.sqrt(np.clip(1 - (flat**2).sum(axis=-1), 0, 1))])
+    inside = (flat**2).sum(axis=-1) < 1
+    seen = np.clip(normal @ LightRig.ring(8).directions.T, 0, None).transpose(2, 0, 1) * inside + 0.02
+    seen *= 1 + np.random.default_rng(0).normal(0, 0.005, seen.shape)
+    same, shifts = register(Capture(images=as_frames(seen), full_scale=4095))
+    assert not shifts.any()
+    assert "moves with the light" in same.notes[-1]
+
+
 def test_shading_that_moves_over_an_object_is_no_shake(shared_data):
     for name in ("diligent_ball", "diligent_reading"):
         capture = read_capture(shared_data / "photometric" / name)
