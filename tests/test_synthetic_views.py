@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
+from rcg.card_specs import CardSpec
 from rcg.errors import ConfigError, DataError
 from rcg.images import encode_image
 from rcg.synthetic.camera import Camera, expose, linear
-from rcg.synthetic.cards import draw_card
-from rcg.synthetic.flat import FlatCard, Mark, truth_of
+from rcg.synthetic.cards import draw_card, with_defects
+from rcg.synthetic.damage import make_defect
+from rcg.synthetic.flat import FlatCard, Mark, flat_card, truth_of
 from rcg.synthetic.lens import Projection, inverse, product
 from rcg.synthetic.nuisances import NUISANCES
 from rcg.synthetic.photo import photograph, pose, render_photo
@@ -199,6 +201,22 @@ def test_a_defect_is_labelled_where_it_can_be_seen():
     assert [each.label for each in known.record("a.jpg", "corner_damage", labels=("card", "dent")).annotations] == [
         "card"
     ]
+
+
+def test_what_leaves_no_trace_in_the_colours_is_not_called_visible():
+    bare = draw_card(2, spec=CardSpec(), family="english-front", defects=())
+    made = [
+        make_defect("dent", bare.spec, np.random.default_rng(0), at=(30, 40), width_mm=2.0),
+        make_defect(
+            "scratch", bare.spec, np.random.default_rng(0), course=((15, 30), (45, 50)), width_mm=0.3, severity=1.0
+        ),
+        make_defect("stain", bare.spec, np.random.default_rng(0), at=(30, 70), width_mm=9.0, severity=1.0),
+        make_defect("scratch", bare.spec, np.random.default_rng(0), course=((15, 80), (45, 70)), width_mm=0.001),
+    ]
+    card = with_defects(bare, made)
+    flat = flat_card(card, 10)
+    assert [each.visible for each in flat.marks] == [False, True, True, False]
+    assert np.array_equal(flat.pixels, card.colour(10))
 
 
 def test_a_borderless_card_has_no_frame_and_twelve_points():

@@ -193,14 +193,16 @@ def _hidden(ring: Floats, over: Pixels) -> float:
     return round(hit / total, 3) if total else 0.0
 
 
-_WITHOUT_COLOUR = frozenset({"dent", "corner_bend", "roller_line"})  # relief alone: flat light does not show it
-_SHINE = {"matte": 0.1, "satin": 0.45, "gloss": 0.85, "foil": 1.0}
+_SILHOUETTE = frozenset({"corner_rounding", "rough_cut", "notch", "missing_stock", "tear"})
+_FAINT = 10  # of 255: a line that differs less from what is around it drowns in blur and noise
+_SHINE = {"matte": 0.1, "satin": 0.45, "gloss": 0.85, "foil": 1.0, "holo": 1.0}
 
 
 def flat_card(
     card: Card, px_per_mm: float, *, pixels: Pixels | None = None, coverage: Pixels | None = None
 ) -> FlatCard:
     """A card drawn at a scale, for a view; or with pixels and coverage that were drawn already."""
+    drawn, seen = (pixels, [True] * len(card.defects)) if pixels is not None else _worn(card, px_per_mm)
     marks = tuple(
         Mark(
             label=each.label,
@@ -209,12 +211,12 @@ def flat_card(
             length_mm=round(each.length_mm, 4),
             width_mm=round(each.width_mm, 4),
             depth_um=round(each.depth_um, 3),
-            visible=each.label not in _WITHOUT_COLOUR,
+            visible=visible,
         )
-        for each in card.defects
+        for each, visible in zip(card.defects, seen, strict=True)
     )
     return FlatCard(
-        pixels=card.colour(px_per_mm) if pixels is None else pixels,
+        pixels=drawn,
         coverage=card.coverage(px_per_mm) if coverage is None else coverage,
         px_per_mm=px_per_mm,
         width_mm=card.spec.width,
@@ -228,3 +230,23 @@ def flat_card(
         side=card.side,
         shine=_SHINE.get(card.finish, 0.5),
     )
+
+
+def _worn(card: Card, px_per_mm: float) -> tuple[Pixels, list[bool]]:
+    """The card's colours, and whether each defect can be seen in them: all that it changed, spread over its size."""
+    from rcg.synthetic.cards import with_defects
+    from rcg.synthetic.grid import Grid
+    from rcg.synthetic.wear import mark_colour
+
+    pixels = with_defects(card, ()).colour(px_per_mm)
+    grid = Grid.of(card.spec.width, card.spec.height, px_per_mm)
+    seen = []
+    for each in card.defects:
+        left, top, width, height = rect_around(np.asarray(each.outline) * px_per_mm, pixels.shape[1::-1])
+        part = pixels[top : top + height, left : left + width]
+        before = part.astype(np.int16)
+        mark_colour(pixels, grid, each)
+        changed = int(np.abs(part - before).max(axis=2).sum())
+        size = px_per_mm * each.length_mm * max(1.0, px_per_mm * each.width_mm)
+        seen.append(each.label in _SILHOUETTE or changed > _FAINT * size)
+    return pixels, seen

@@ -33,7 +33,7 @@ class DefectTruth:
         depth_um: Its depth (below zero) or height (above zero); 0 where it has no relief.
         width_px: Its extent across, in pixels of the view.
         hidden: The share of it that something lies over, 0 to 1.
-        visible: Whether the colours of the view show it; a dent in flat light does not show.
+        visible: Whether the view shows it at all; a dent in flat light does not show.
     """
 
     label: str
