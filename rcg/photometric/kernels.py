@@ -85,28 +85,27 @@ def between_rows(grid: Any, at: float, out: Any) -> None:
 def sums_even(m: Any, node: Any, noise: Any, first: int, last: int, b: Any, spread: Any, rest: Any) -> None:  # noqa: PLR0917
     """b, mean variance and squared residual of pixels that all see the same lights."""
     count = m.shape[0]
-    b[:, first:last] = 0
-    rest[first:last] = 0
+    bx, by, bz = b[0, first:last], b[1, first:last], b[2, first:last]
+    noises, left_over = spread[first:last], rest[first:last]  # slices: an index that starts at 0 needs no wrap-around
     floor = np.float32(0)
     for i in range(count):
-        floor += node[i, 6] * node[i, 6] * noise[1]
-    spread[first:last] = floor / count
+        floor += node[i, 6] * node[i, 6] * noise[1] / np.float32(count)
+    bx[:], by[:], bz[:], noises[:], left_over[:] = 0, 0, 0, floor, 0
     for i in range(count):
         px, py, pz = node[i, 0], node[i, 1], node[i, 2]
-        shot = node[i, 6] * node[i, 6] * noise[0] / count
-        row = m[i]
-        for x in range(first, last):
-            value = row[x]
-            b[0, x] += px * value
-            b[1, x] += py * value
-            b[2, x] += pz * value
-            spread[x] += shot * value
+        shot = np.float32(node[i, 6] * node[i, 6] * noise[0] / np.float32(count))
+        row = m[i, first:last]
+        for x in range(row.size):
+            bx[x] += px * row[x]
+            by[x] += py * row[x]
+            bz[x] += pz * row[x]
+            noises[x] += shot * row[x]
     for i in range(count):
         lx, ly, lz, gain = node[i, 3], node[i, 4], node[i, 5], node[i, 6]
-        row = m[i]
-        for x in range(first, last):
-            left = gain * row[x] - lx * b[0, x] - ly * b[1, x] - lz * b[2, x]
-            rest[x] += left * left
+        row = m[i, first:last]
+        for x in range(row.size):
+            left = gain * row[x] - lx * bx[x] - ly * by[x] - lz * bz[x]
+            left_over[x] += left * left
 
 
 @njit(**_JIT)
@@ -127,36 +126,32 @@ def sums_graded(  # noqa: PLR0917
     count = m.shape[0]
     scale = np.float32(1 / step)
     off = np.float32(first - from_x)
-    b[:, first:last] = 0
-    spread[first:last] = 0
-    rest[first:last] = 0
-    shot, floor = noise[0] / np.float32(count), noise[1] / np.float32(count)
+    bx, by, bz = b[0, first:last], b[1, first:last], b[2, first:last]
+    noises, left_over = spread[first:last], rest[first:last]
+    bx[:], by[:], bz[:], noises[:], left_over[:] = 0, 0, 0, 0, 0
+    shot, floor = np.float32(noise[0] / np.float32(count)), np.float32(noise[1] / np.float32(count))
     for i in range(count):
         px, py, pz, gain = one[i, 0], one[i, 1], one[i, 2], one[i, 6]
         dx, dy, dz = (two[i, 0] - px) * scale, (two[i, 1] - py) * scale, (two[i, 2] - pz) * scale
         dg = (two[i, 6] - gain) * scale
-        row = m[i]
-        for j in range(last - first):
-            u = off + np.float32(j)
-            x = first + j
+        row = m[i, first:last]
+        for x in range(row.size):
+            u = off + np.float32(x)
             value = row[x]
-            b[0, x] += (px + dx * u) * value
-            b[1, x] += (py + dy * u) * value
-            b[2, x] += (pz + dz * u) * value
+            bx[x] += (px + dx * u) * value
+            by[x] += (py + dy * u) * value
+            bz[x] += (pz + dz * u) * value
             g = gain + dg * u
-            spread[x] += g * g * (shot * value + floor)
+            noises[x] += g * g * (shot * value + floor)
     for i in range(count):
         lx, ly, lz, gain = one[i, 3], one[i, 4], one[i, 5], one[i, 6]
         dx, dy, dz = (two[i, 3] - lx) * scale, (two[i, 4] - ly) * scale, (two[i, 5] - lz) * scale
         dg = (two[i, 6] - gain) * scale
-        row = m[i]
-        for j in range(last - first):
-            u = off + np.float32(j)
-            x = first + j
-            left = (
-                (gain + dg * u) * row[x] - (lx + dx * u) * b[0, x] - (ly + dy * u) * b[1, x] - (lz + dz * u) * b[2, x]
-            )
-            rest[x] += left * left
+        row = m[i, first:last]
+        for x in range(row.size):
+            u = off + np.float32(x)
+            left = (gain + dg * u) * row[x] - (lx + dx * u) * bx[x] - (ly + dy * u) * by[x] - (lz + dz * u) * bz[x]
+            left_over[x] += left * left
 
 
 @njit(**_JIT)
@@ -413,6 +408,7 @@ def solve_rows(  # noqa: PLR0917
     fits, sds = np.empty(width, np.float32), np.empty(width, np.float32)
     flat, deep, out = np.empty((6, count)), np.empty((2, 6)), np.empty(5)
     step = (width - 1) / max(columns - 1, 1)
+    worst = np.float32(fit)
     for y in range(top, bottom):
         load_row(frames, dark, y, shares, low, high, m, bad)
         at = y * (rows - 1) / max(height - 1, 1)
@@ -437,7 +433,10 @@ def solve_rows(  # noqa: PLR0917
                         for x in range(first, last):
                             wide[x, e] = start + rise * np.float32(x - c * step)
         finish_row(b, spread, rest, wide, count, normals[y], albedo[y], used[y], fits, sds)
+        again = mask.size > 1
         for x in range(width):
+            again |= (bad[x] > 0) | (fits[x] > worst)
+        for x in range(width if again else 0):
             outside = mask.size > 1 and mask[y, x] == 0
             if not (outside or bad[x] or fits[x] > fit):
                 continue
