@@ -146,10 +146,10 @@ def pose(
     low, extent = seen.min(axis=0), np.ptp(seen, axis=0)
     bend = (float(rng.normal(0, 0.02)), float(rng.normal(0, 0.008)))
     share, place = rng.uniform(0.55, 0.95), np.clip(rng.normal(0.5, 0.25, 2), 0.03, 0.97)
-    for _ in range(12):  # a pincushion may push corners out of the photo
+    for turn in range(13):  # a pincushion may push corners out of the photo
         scale = share * float(np.min(np.array(size) / extent))
         quad = (seen - low) * scale + (np.array(size) - scale * extent) * place
-        found = Projection.of_quad(corners, quad, size=size, bend=bend)
+        found = Projection.of_quad(corners, quad, size=size, bend=bend if turn < 12 else (0.0, 0.0))
         edge = found.points(corners)
         if (edge > 1).all() and (edge < np.array(size) - 1).all():
             break
