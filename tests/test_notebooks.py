@@ -112,7 +112,7 @@ def test_the_gallery_draws_and_makes_a_dataset_in_a_batch(place):
     assert "photo: L/R" in told or "photo: no border" in told
     assert "outer_edge: 4" in told
     kinds = [out.get("data", {}) for cell in cells(place / "gallery.ipynb") for out in cell["outputs"]]
-    assert sum("image/png" in each for each in kinds) == 4
+    assert sum("image/png" in each for each in kinds) == 5
 
 
 def test_classes_are_mapped_and_the_dataset_is_exported_in_a_batch(place):

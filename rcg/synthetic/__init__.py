@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rcg.synthetic.photo import render_photo
     from rcg.synthetic.rig import RigShot, render_capture
     from rcg.synthetic.scan import LIDS, render_scan
-    from rcg.synthetic.showing import close_up, draw_truth, raking_light
+    from rcg.synthetic.showing import close_up, draw_labels, draw_truth, raking_light
     from rcg.synthetic.views import CardView, DefectTruth, ViewTruth
 
 _HOME = {
@@ -27,15 +27,15 @@ _HOME = {
     "photo": ("render_photo",),
     "rig": ("RigShot", "render_capture"),
     "scan": ("LIDS", "render_scan"),
-    "showing": ("close_up", "draw_truth", "raking_light"),
+    "showing": ("close_up", "draw_labels", "draw_truth", "raking_light"),
     "views": ("CardView", "DefectTruth", "ViewTruth"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "LABELS", "LIDS", "NUISANCES", "Card", "CardView", "Defect", "DefectTruth", "RenderedSet", "RigShot", "ViewTruth",
-    "close_up", "draw_card", "draw_truth", "make_defect", "raking_light", "render_capture", "render_dataset",
-    "render_photo", "render_scan", "with_defects",
+    "close_up", "draw_card", "draw_labels", "draw_truth", "make_defect", "raking_light", "render_capture",
+    "render_dataset", "render_photo", "render_scan", "with_defects",
 ]  # fmt: skip
 
 

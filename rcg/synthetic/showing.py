@@ -14,6 +14,7 @@ from rcg.synthetic.cards import draw_card
 from rcg.synthetic.design import light
 from rcg.synthetic.surface import Layer
 from rcg.synthetic.views import CardView
+from rcg.types import ImageRecord
 
 # Okabe and Ito (2008): they stay apart for colour-blind readers
 _COLOURS: Mapping[str, tuple[int, int, int]] = {
@@ -45,6 +46,24 @@ def draw_truth(view: CardView) -> Pixels:
     for each in truth.defects:
         shown = each.visible and each.hidden < 0.6
         _ring(drawn, each.polygon, _COLOURS["defect" if shown else "hidden"], line)
+    return drawn
+
+
+def draw_labels(pixels: Pixels, record: ImageRecord) -> Pixels:
+    """A picture with its labels drawn over: outlines, keypoints, and boxes where there is nothing finer."""
+    drawn = pixels.copy()
+    line = max(1, round(max(drawn.shape) / 350))
+    for each in record.annotations:
+        kind = {"card": "edge", "outer_edge": "edge", "inner_frame": "frame"}.get(each.label, "defect")
+        left, top, right, bottom = each.box.corners
+        box = ((left, top), (right, top), (right, bottom), (left, bottom))
+        for ring in [part.points for part in each.polygons] or [box]:
+            _ring(drawn, ring, _COLOURS[kind], line)
+        for x, y, seen in each.keypoints.points if each.keypoints else ():
+            if seen:
+                centre = (round((x - 0.5) * _FINE), round((y - 0.5) * _FINE))
+                colour = _COLOURS["points" if seen == 2 else "hidden"]
+                cv2.circle(drawn, centre, 3 * line * _FINE, colour, line, cv2.LINE_AA, 4)
     return drawn
 
 
