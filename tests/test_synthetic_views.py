@@ -22,6 +22,7 @@ from rcg.synthetic.lens import Projection, inverse, product
 from rcg.synthetic.nuisances import NUISANCES
 from rcg.synthetic.photo import photograph, pose, render_photo
 from rcg.synthetic.scan import render_scan, scan
+from rcg.synthetic.showing import close_up, draw_labels, draw_truth
 from rcg.synthetic.views import ViewTruth
 
 PPM = 10
@@ -298,3 +299,21 @@ def test_a_machine_with_fewer_instructions_makes_the_same_bytes():
     words = [sys.executable, "-W", "ignore", "-c", _DIGEST.format(root=root)]
     other = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout.strip()
     assert other == digest_of_views()
+
+
+def test_truth_and_labels_are_drawn_where_they_are():
+    view = scan(plain(), np.random.default_rng(0), dpi=150, margin_mm=3, lid="grey", clean=True)
+    drawn = {"truth": draw_truth(view), "labels": draw_labels(view.pixels, view.truth.record("a", "edge_detection"))}
+    for pixels in drawn.values():
+        changed = np.argwhere((pixels != view.pixels).any(axis=2))[:, ::-1] + 0.5
+        corners = np.array(view.truth.quad)
+        assert np.abs(changed.min(axis=0) - corners.min(axis=0)).max() < 8
+        assert np.abs(changed.max(axis=0) - corners.max(axis=0)).max() < 8
+    assert (draw_truth(dataclasses.replace(view, truth=None)) == view.pixels).all()
+
+
+def test_a_close_up_shows_the_defect_in_its_middle():
+    colours, relief = close_up("dent", seed=1, pixels=120)
+    assert colours.shape == relief.shape == (120, 120, 3)
+    spread = relief.astype(float)[..., 0]
+    assert spread[35:85, 35:85].std() > 3 * spread[:, :12].std(), "the dent, not the paper around it"
