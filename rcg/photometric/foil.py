@@ -72,7 +72,7 @@ def _thinned(capture: Capture) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64
 
 
 def _solved(lights: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """b (n, 3) and the residual's root mean square as a share of the albedo."""
+    """Solve for b (n, 3) and the residual's root mean square as a share of the albedo."""
     matrix = np.einsum("nkx,nky->nxy", lights, lights)
     b = np.linalg.solve(matrix, np.einsum("nkx,nk->nx", lights, y)[..., None])[..., 0]
     rest = y - np.einsum("nkx,nx->nk", lights, b)

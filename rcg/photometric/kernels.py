@@ -83,29 +83,37 @@ def between_rows(grid: Any, at: float, out: Any) -> None:
 
 @njit(**_JIT)
 def sums_even(m: Any, node: Any, noise: Any, first: int, last: int, b: Any, spread: Any, rest: Any) -> None:  # noqa: PLR0917
-    """b, mean variance and squared residual of pixels that all see the same lights."""
+    """Fill b, mean variance and squared residual of pixels that all see the same lights."""
     count = m.shape[0]
     bx, by, bz = b[0, first:last], b[1, first:last], b[2, first:last]
     noises, left_over = spread[first:last], rest[first:last]  # slices: an index that starts at 0 needs no wrap-around
     floor = np.float32(0)
     for i in range(count):
         floor += node[i, 6] * node[i, 6] * noise[1] / np.float32(count)
-    bx[:], by[:], bz[:], noises[:], left_over[:] = 0, 0, 0, floor, 0
-    for i in range(count):
-        px, py, pz = node[i, 0], node[i, 1], node[i, 2]
-        shot = np.float32(node[i, 6] * node[i, 6] * noise[0] / np.float32(count))
-        row = m[i, first:last]
-        for x in range(row.size):
-            bx[x] += px * row[x]
-            by[x] += py * row[x]
-            bz[x] += pz * row[x]
-            noises[x] += shot * row[x]
-    for i in range(count):
+    bx[:], by[:], bz[:], noises[:], left_over[:] = 0, 0, 0, floor + np.float32(1e-30), 0
+    share = noise[0] / np.float32(count)
+    for i in range(0, count, 2):  # two lights at a time halve the traffic of the sums
+        other = min(i + 1, count - 1)
+        counts = np.float32(other > i)
+        px, py, pz, shot = node[i, 0], node[i, 1], node[i, 2], node[i, 6] * node[i, 6] * share
+        qx, qy, qz = node[other, 0] * counts, node[other, 1] * counts, node[other, 2] * counts
+        burst = node[other, 6] * node[other, 6] * share * counts
+        one, two = m[i, first:last], m[other, first:last]
+        for x in range(one.size):
+            bx[x] += px * one[x] + qx * two[x]
+            by[x] += py * one[x] + qy * two[x]
+            bz[x] += pz * one[x] + qz * two[x]
+            noises[x] += shot * one[x] + burst * two[x]
+    for i in range(0, count, 2):
+        other = min(i + 1, count - 1)
+        counts = np.float32(other > i)
         lx, ly, lz, gain = node[i, 3], node[i, 4], node[i, 5], node[i, 6]
-        row = m[i, first:last]
-        for x in range(row.size):
-            left = gain * row[x] - lx * bx[x] - ly * by[x] - lz * bz[x]
-            left_over[x] += left * left
+        kx, ky, kz, more = node[other, 3], node[other, 4], node[other, 5], node[other, 6]
+        one, two = m[i, first:last], m[other, first:last]
+        for x in range(one.size):
+            left = gain * one[x] - lx * bx[x] - ly * by[x] - lz * bz[x]
+            right = more * two[x] - kx * bx[x] - ky * by[x] - kz * bz[x]
+            left_over[x] += left * left + counts * right * right
 
 
 @njit(**_JIT)
@@ -128,7 +136,7 @@ def sums_graded(  # noqa: PLR0917
     off = np.float32(first - from_x)
     bx, by, bz = b[0, first:last], b[1, first:last], b[2, first:last]
     noises, left_over = spread[first:last], rest[first:last]
-    bx[:], by[:], bz[:], noises[:], left_over[:] = 0, 0, 0, 0, 0
+    bx[:], by[:], bz[:], noises[:], left_over[:] = 0, 0, 0, np.float32(1e-30), 0
     shot, floor = np.float32(noise[0] / np.float32(count)), np.float32(noise[1] / np.float32(count))
     for i in range(count):
         px, py, pz, gain = one[i, 0], one[i, 1], one[i, 2], one[i, 6]
@@ -160,28 +168,36 @@ def finish_row(  # noqa: PLR0917
 ) -> None:
     """Normals, albedo, chi2 and slope sd of a row where every light counts; `cov` is (w or 1, 6)."""
     free = np.float32(1.0 / max(count - 3, 1))
-    tiny, zero = np.float32(1e-30), np.float32(0.05)
+    tiny, zero, half, two = np.float32(1e-30), np.float32(0.05), np.float32(0.5), np.float32(2)
+    bx, by, bz = b[0], b[1], b[2]
     even = cov.shape[0] == 1
-    cxx, cyy, czz, cxz, cyz = cov[0, 0], cov[0, 1], cov[0, 2], cov[0, 3], cov[0, 4]
+    used[:] = count
     for x in range(albedo.size):
-        bx, by, bz = b[0, x], b[1, x], b[2, x]
-        length = np.float32(math.sqrt(bx * bx + by * by + bz * bz))
-        over = np.float32(1) / max(length, tiny)
-        albedo[x] = length
-        normals[x, 0] = bx * over
-        normals[x, 1] = by * over
-        normals[x, 2] = bz * over
-        used[x] = count
-        variance = max(spread[x], tiny)
-        chi2[x] = rest[x] * free / variance
+        albedo[x] = np.sqrt(bx[x] * bx[x] + by[x] * by[x] + bz[x] * bz[x]) + tiny
     for x in range(albedo.size):
-        if not even:
-            cxx, cyy, czz, cxz, cyz = cov[x, 0], cov[x, 1], cov[x, 2], cov[x, 3], cov[x, 4]
-        bx, by, bz = b[0, x], b[1, x], b[2, x]
-        up = np.float32(1) / max(bz, max(zero * albedo[x], tiny))
-        p, q = -bx * up, -by * up
-        total = cxx + cyy + np.float32(2) * (p * cxz + q * cyz) + (p * p + q * q) * czz
-        sd[x] = up * np.float32(math.sqrt(max(np.float32(0.5) * total * max(spread[x], tiny), np.float32(0))))
+        chi2[x] = rest[x] * free / spread[x]
+    if even:
+        cxx, cyy, czz, cxz, cyz = cov[0, 0], cov[0, 1], cov[0, 2], cov[0, 3], cov[0, 4]
+        for x in range(albedo.size):
+            up = np.float32(1) / (max(zero * albedo[x], bz[x]))
+            p, q = -bx[x] * up, -by[x] * up
+            total = cxx + cyy + two * (p * cxz + q * cyz) + (p * p + q * q) * czz
+            sd[x] = up * np.sqrt(half * abs(total * spread[x]))
+    else:
+        for x in range(albedo.size):
+            up = np.float32(1) / (max(zero * albedo[x], bz[x]))
+            p, q = -bx[x] * up, -by[x] * up
+            total = cov[x, 0] + cov[x, 1] + two * (p * cov[x, 3] + q * cov[x, 4]) + (p * p + q * q) * cov[x, 2]
+            sd[x] = up * np.sqrt(half * abs(total * spread[x]))
+    for x in range(albedo.size):  # in place: b is not needed any more
+        over = np.float32(1) / albedo[x]
+        bx[x] *= over
+        by[x] *= over
+        bz[x] *= over
+    for x in range(albedo.size):
+        normals[x, 0] = bx[x]
+        normals[x, 1] = by[x]
+        normals[x, 2] = bz[x]
 
 
 @njit(**_JIT)
@@ -212,7 +228,7 @@ def solve3(m: Any, v: Any, out: Any) -> float:
 
 @njit(**_JIT)
 def weighted(y: Any, lights: Any, w: Any, matrix: Any, b: Any) -> float:
-    """b of weighted least squares and the inverse of L'WL in `matrix`; 0 where the lights do not decide it."""
+    """Find b of weighted least squares and the inverse of L'WL in `matrix`; 0 where the lights do not decide it."""
     vx = vy = vz = xx = yy = zz = xy = xz = yz = 0.0
     for i in range(y.size):
         if w[i] > 0:
@@ -263,7 +279,7 @@ def middle(values: Any, keep: Any, room: Any) -> float:
 @njit(**_JIT)
 def robust(
     y: Any, lights: Any, sigma: Any, keep: Any, rules: Any, w: Any, matrix: Any, b: Any, rest: Any, room: Any
-) -> None:  # noqa: PLR0917
+) -> None:
     """IRLS with Cauchy weights, after leaving out values far in the shade; `keep`, `w`, `matrix` and `b` are changed.
 
     Only called where the residual test fired. `rules` are shade, tuning constant, the scale's floor as a share of the
@@ -424,8 +440,8 @@ def solve_rows(  # noqa: PLR0917
                 first = last
         else:
             for c in range(columns - 1):
-                first = int(math.ceil(c * step - 1e-6))
-                last = width if c == columns - 2 else int(math.ceil((c + 1) * step - 1e-6))
+                first = math.ceil(c * step - 1e-6)
+                last = width if c == columns - 2 else math.ceil((c + 1) * step - 1e-6)
                 if last > first:
                     sums_graded(m, line[c], line[c + 1], c * step, step, noise, first, last, b, spread, rest)
                     for e in range(6):

@@ -87,18 +87,17 @@ class TorchSolver:
         if tile.dtype == torch.uint16:
             tile = tile.to(torch.int32)
         if tile.shape[3] == 1:
-            m, below = tile[..., 0].to(torch.float32), (tile < setup.high).all(dim=3)
+            m = tile[..., 0].to(torch.float32)
         else:
             m = (tile.to(torch.float32) * self.shares[:, None, None, :]).sum(dim=3)
-            below = (tile < setup.high).all(dim=3)
         if setup.dark.any():
             m = m - self._there(dark)
-        m, below = m.reshape(len(m), -1), below.reshape(len(m), -1)
-        counts = below & (m > self.low[:, None])
-        good = counts.all(dim=0)
-        if not bool(good.all()):
-            m = torch.where(counts, m, -1.0)
-        return m, good
+        m = m.reshape(len(m), -1)
+        if bool((m.amin(dim=1) > self.low).all()) and bool(tile.amax() < setup.high):  # a NaN fails both
+            return m, torch.ones(m.shape[1], dtype=torch.bool, device=self.device)
+        below = (tile[..., 0] < setup.high) if tile.shape[3] == 1 else (tile < setup.high).all(dim=3)
+        counts = below.reshape(len(m), -1) & (m > self.low[:, None])
+        return torch.where(counts, m, -1.0), counts.all(dim=0)
 
     def _uniform(self, m: Any) -> tuple[Any, Any, Any, Any]:
         count = len(m)
