@@ -123,7 +123,7 @@ def _finer(field: LightField, share: Floats, height: int, width: int) -> LightFi
     from scipy import ndimage
 
     places = [np.linspace(0, size - 1, max(2, size // (2 * _BLOCK_PX))) for size in (height, width)]
-    gains, directions = at_places(field, *places, height, width)
+    gains, directions = at_places(field, places[0], places[1], height, width)
     at = np.meshgrid(*((place + 0.5) / _BLOCK_PX - 0.5 for place in places), indexing="ij")
     fine = np.stack([ndimage.map_coordinates(each, at, order=1, mode="nearest") for each in share])
     wide: Plane = np.ascontiguousarray(np.broadcast_to(directions, (*fine.shape, 3)), np.float32)

@@ -20,7 +20,7 @@ from rcg.progress import Report, silent, tracked
 Method = Literal["auto", "least-squares", "robust"]
 METHODS = ("auto", "least-squares", "robust")
 FIT = {"auto": 3.0, "robust": 2.0, "least-squares": np.inf}
-"""chi2 above which a pixel is solved robustly. With 8 lights noise alone exceeds 3 at 1 % and 2 at 8 % of the pixels."""
+"""chi2 above which a pixel is solved robustly. With 8 lights noise alone exceeds 3 at 1 % and 2 at 8 % of pixels."""
 _FOIL_CHI2 = 10.0
 _TILE_PX = 1 << 19
 _TORCH_TILE_PX = 1 << 16

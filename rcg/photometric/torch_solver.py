@@ -142,10 +142,7 @@ class TorchSolver:
         """Solve single pixels with the lights that count: b, used, chi2, slope sd."""
         import torch
 
-        if self.uniform:
-            nodes = self.grid[0, 0].double()[None]
-        else:
-            nodes = self._nodes(which, top)[0].double()
+        nodes = self.grid[0, 0].double()[None] if self.uniform else self._nodes(which, top)[0].double()
         m = m.double()
         lights, gain = nodes[..., 3:6], nodes[..., 6].T
         keep = (m >= 0).double()
