@@ -63,9 +63,9 @@ def seconds(work: Callable[[int], object], seeds: range) -> float:
 
 
 def edge_error(seed: int) -> float:
-    """How far the left edge of a clean scan on a black lid lies from its truth, in pixels, in the middle of it."""
-    card = draw_card(seed, family=None, defects=())
-    view = render_scan(card, np.random.default_rng(seed), margin_mm=4, lid="white", clean=True)
+    """How far the left edge of a clean scan on a grey lid lies from its truth, in pixels, in the middle of it."""
+    card = draw_card(seed, defects=())
+    view = render_scan(card, np.random.default_rng(seed), margin_mm=4, lid="grey", clean=True)
     assert view.truth is not None
     top, bottom = (np.array(view.truth.quad[place]) for place in (0, 3))
     errors = []
