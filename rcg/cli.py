@@ -13,6 +13,7 @@ import typer
 from rcg import job_process, jobs
 from rcg.annotations import FORMATS, TARGETS
 from rcg.cli_dataset import AsJson, DatasetName, Place, dataset_app, open_workspace
+from rcg.cli_normals import normals
 from rcg.console import progress, run_command, say, tell
 from rcg.errors import ConfigError, RcgError
 from rcg.progress import counted
@@ -21,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="RCG, the ope
 runs_app = typer.Typer(help="List runs, or show one.")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(runs_app, name="runs", invoke_without_command=True)
+app.command()(normals)
 
 
 def main() -> None:
