@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ def blobs(
     relief: Slopes,
     logs: Plane | None,
     scatter: Plane | None,
-    inside: Mask,
+    inside: Callable[[float], Mask],
     *,
     sigmas_px: tuple[float, ...],
     block_px: float,
@@ -48,14 +49,14 @@ def blobs(
         relief: Slopes (p to the right, q upwards), 0 where nothing is known.
         logs: The albedo's logarithm; None where print cannot be told apart.
         scatter: Noise of the slopes over the usual one; None for the same everywhere.
-        inside: (h, w), true where finds may lie.
+        inside: From a scale to (h, w), true where its finds may lie.
         sigmas_px: The scales, in pixels.
         block_px: Over how many pixels the noise is one.
         least: The score below which nothing is reported.
     """
     found: list[Blob] = []
     for sigma in sigmas_px:
-        found += _at_scale(relief, logs, scatter, inside, sigma, max(block_px, 12 * sigma), least)
+        found += _at_scale(relief, logs, scatter, inside(sigma), sigma, max(block_px, 12 * sigma), least)
     found.sort(key=lambda blob: -abs(blob.score))
     kept: list[Blob] = []
     for blob in found:

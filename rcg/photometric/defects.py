@@ -10,7 +10,7 @@ import numpy as np
 from rcg.geometry import bounds, polygon_area
 from rcg.photometric.blobs import Blob, blobs
 from rcg.photometric.noise import NORMAL_MAD, print_gradient
-from rcg.photometric.profiles import Size, line_size, pit_size, smooth_course
+from rcg.photometric.profiles import Size, line_size, pit_size, smooth_course, window_px
 from rcg.photometric.relief import Slopes, pixel_size
 from rcg.photometric.ridges import REACH, Course
 from rcg.photometric.search import (
@@ -100,7 +100,7 @@ def search(field: Field, *, settings: DefectSettings = DEFAULTS, report: Report 
     sigmas = tuple(scale / field.mm_per_px for scale in settings.pit_scales_mm)
     block = BLOCK_MM / field.mm_per_px
     pits = blobs(
-        field.relief, field.logs, field.scatter, field.core,
+        field.relief, field.logs, field.scatter, field.inner,
         sigmas_px=sigmas, block_px=block, least=settings.pit_score,
     )  # fmt: skip
     for evidence, each in _ranked(lines, pits, settings):
@@ -166,13 +166,14 @@ def _line(
     if free.mean() < 0.5:
         return None
     if not free.all():  # what the filter still feels of a surer find must not carry this one
-        own = Course(points=course.points[free], scores=course.scores[free], sigma_px=course.sigma_px)
+        own = course.part(free)
         evidence = min(evidence, evidence_of(own) / settings.line_evidence)
         if evidence < 1 or np.abs(own.scores).mean() < settings.line_score:
             return None
     path = smooth_course(course.points)
     size = _measured(path, field, sigma_px=course.sigma_px, pit=float(course.scores.mean()) > 0)
-    if not _stands_out(size, field, settings) or _length(path) < 2 * size.width_px:
+    shaped = 2 * size.width_px <= min(_length(path), 1.5 * window_px(course.sigma_px))  # a line falls off to its sides
+    if not (shaped and _stands_out(size, field, settings)):
         return None
     taken.add(size.outline, 0.1 / field.mm_per_px + _LOBES * course.sigma_px)
     wide = size.width_px * field.mm_per_px >= settings.crease_width_mm

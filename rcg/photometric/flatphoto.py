@@ -11,7 +11,7 @@ from rcg.errors import DataError
 from rcg.photometric.defects import search
 from rcg.photometric.noise import print_gradient
 from rcg.photometric.relief import pixel_size
-from rcg.photometric.search import DEFAULTS, SLOW_MM, DefectSettings, Field, eroded, fast_part
+from rcg.photometric.search import DEFAULTS, SLOW_MM, DefectSettings, Field, eroded, fast_part, rim
 from rcg.photometric.types import Mask, SurfaceDefect
 from rcg.progress import Report, silent
 
@@ -54,7 +54,7 @@ def find_in_photo(
     near = eroded(inside, 0.4 * settings.edge_zone_mm / size)
     across, up = (fast_part(each * near, near, SLOW_MM / size) for each in print_gradient(logs))
     core = eroded(inside, settings.edge_zone_mm / size)
-    field = Field(relief=(across, up), logs=None, core=core, mm_per_px=size, in_micrometres=False)
+    field = Field(relief=(across, up), logs=None, core=core, mm_per_px=size, rim_px=rim(inside), in_micrometres=False)
     found = search(field, settings=settings, report=report)
     return tuple(replace(each, height_um=0.0, height_sigma_um=float("inf")) for each in found)
 

@@ -62,6 +62,11 @@ def normals_of(course: Floats) -> Floats:
     return np.column_stack([-tangent[:, 1], tangent[:, 0]])
 
 
+def window_px(sigma_px: float) -> float:
+    """How wide a profile across a line is looked at."""
+    return max(16.0, 12 * sigma_px)
+
+
 def line_size(relief: Slopes, course: Floats, *, sigma_px: float, slope_sd: float, mm_per_px: float, pit: bool) -> Size:
     """Measure a line: the slope across it, averaged along it, adds up to its profile.
 
@@ -75,7 +80,7 @@ def line_size(relief: Slopes, course: Floats, *, sigma_px: float, slope_sd: floa
     """
     import cv2
 
-    reach = max(8.0, 6 * sigma_px)
+    reach = window_px(sigma_px) / 2
     at = np.arange(-reach, reach + 0.25, 0.5)
     across = normals_of(course)
     columns = (course[:, :1] + across[:, :1] * at).astype(np.float32)

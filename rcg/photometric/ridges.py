@@ -7,7 +7,7 @@ that is the Hessian of the height, from three planes (Freeman and Adelson, IEEE 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -218,11 +218,13 @@ class Course:
         points: (n, 2) columns and rows, in pixels of the map.
         scores: (n,) the filter's answer over its noise, above zero for a valley.
         sigma_px: The scale it was found at.
+        leaks: (n,) share, 0 to 1, that print edges have in the standard deviation of the answer.
     """
 
     points: Floats
     scores: Floats
     sigma_px: float
+    leaks: Floats
 
     @property
     def length_px(self) -> float:
@@ -232,8 +234,16 @@ class Course:
     def trimmed(self) -> Course:
         """Without the ends where the score is below half of its median: there the filter hangs over the line's end."""
         shows = np.flatnonzero(np.abs(self.scores) >= 0.5 * np.median(np.abs(self.scores)))
-        part = slice(int(shows[0]), int(shows[-1]) + 1)
-        return Course(points=self.points[part], scores=self.scores[part], sigma_px=self.sigma_px)
+        return self.part(slice(int(shows[0]), int(shows[-1]) + 1))
+
+    def part(self, which: slice | Mask) -> Course:
+        """Some of its points."""
+        return replace(self, points=self.points[which], scores=self.scores[which], leaks=self.leaks[which])
+
+    def with_leaks(self, shares: Plane, factor: int) -> Course:
+        """With the leaks read from a plane on the grid it was found on."""
+        at = np.round((self.points + 0.5) / factor - 0.5).astype(int)
+        return replace(self, leaks=shares[at[:, 1], at[:, 0]].astype(np.float64))
 
 
 def background(planes: Hessian, *, every: int = 0) -> tuple[Plane, int]:
@@ -287,7 +297,12 @@ def courses(
         line = np.concatenate([parts[1][::-1], [[row, column]], parts[0]])
         at = (line[:, ::-1] + 0.5) * planes.factor - 0.5
         values = score[line[:, 0], line[:, 1]].astype(np.float64)
-        course = Course(points=at.astype(np.float64), scores=values, sigma_px=planes.sigma * planes.factor)
+        course = Course(
+            points=at.astype(np.float64),
+            scores=values,
+            sigma_px=planes.sigma * planes.factor,
+            leaks=np.zeros(len(values)),
+        )
         _swallow(taken, line, max(1, round(1.5 * planes.sigma)))
         if course.length_px >= least_px:
             found.append(course)

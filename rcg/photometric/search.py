@@ -15,6 +15,8 @@ from rcg.photometric.types import Mask, NormalMap, Plane
 
 BLOCK_MM = 3.0
 """The noise is taken as one over so much; art changes over that, paper does not."""
+_REACH = 3.0
+_ZONE_MM = 0.5
 SLOW_MM = 3.0
 """Slower slopes than this Gaussian's are the card's bow, or the calibration's."""
 
@@ -43,7 +45,7 @@ class DefectSettings:
 
     line_scales_mm: tuple[float, ...] = (0.022, 0.045, 0.1, 0.2)
     pit_scales_mm: tuple[float, ...] = (0.06, 0.1, 0.17, 0.28, 0.47, 0.8)
-    line_evidence: float = 11.0
+    line_evidence: float = 8.0
     line_score: float = 3.5
     pit_score: float = 10.0
     straight_score: float = 8.0
@@ -79,6 +81,7 @@ class Field:
         logs: (h, w) the albedo's logarithm; None where print and relief are one picture.
         scatter: (h, w) noise of the slopes over the usual one; None for the same everywhere.
         core: (h, w), true where finds may lie.
+        rim_px: (h, w) how far each pixel is from the rim of the mask; None where the mask is the whole picture.
         mm_per_px: The size of a pixel.
         in_micrometres: Whether slopes are those of a height; false for a plain photo.
     """
@@ -88,7 +91,14 @@ class Field:
     core: Mask
     mm_per_px: float
     scatter: Plane | None = None
+    rim_px: Plane | None = None
     in_micrometres: bool = True
+
+    def inner(self, sigma_px: float) -> Mask:
+        """Where a filter of this scale sees nothing of the mask's rim, where what is known ends."""
+        if self.rim_px is None:
+            return self.core
+        return np.asarray(self.core & (self.rim_px > _REACH * sigma_px + _ZONE_MM / self.mm_per_px))
 
 
 def prepare(normal_map: NormalMap, *, mm_per_px: float, mask: Mask | None, settings: DefectSettings) -> Field:
@@ -108,7 +118,7 @@ def prepare(normal_map: NormalMap, *, mm_per_px: float, mask: Mask | None, setti
     clean = noise.without_leak((p, q), terms, leak, near)
     core = eroded(solved, settings.edge_zone_mm / mm_per_px)
     scatter = noise.scatter_of(normal_map, solved)
-    return Field(relief=clean, logs=logs, core=core, mm_per_px=mm_per_px, scatter=scatter)
+    return Field(relief=clean, logs=logs, core=core, mm_per_px=mm_per_px, scatter=scatter, rim_px=rim(solved))
 
 
 def eroded(mask: Mask, reach_px: float) -> Mask:
@@ -118,6 +128,15 @@ def eroded(mask: Mask, reach_px: float) -> Mask:
     if mask.all():
         return mask
     return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5) > reach_px)
+
+
+def rim(mask: Mask) -> Plane | None:
+    """(h, w) float32 distance to the mask's own edge in pixels; None where it has none."""
+    import cv2
+
+    if mask.all():
+        return None
+    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5), np.float32)
 
 
 def fast_part(slope: Plane, inside: Mask, sigma_px: float) -> Plane:
@@ -131,19 +150,19 @@ def fast_part(slope: Plane, inside: Mask, sigma_px: float) -> Plane:
 def lines_at(field: Field, scale_mm: float, settings: DefectSettings) -> list[Course]:
     """Lines of one scale, trimmed to where they show."""
     planes = hessian(field.relief, scale_mm / field.mm_per_px)
-    core = coarse(field.core, planes)
+    core = coarse(field.inner(scale_mm / field.mm_per_px), planes)
     sizes, every = background(planes)
     block = max(8, round(BLOCK_MM / field.mm_per_px / planes.factor / every))
     scatter = noise.scatter_at(field.scatter, planes, reach=2.5)
     level = noise.local_noise(sizes, core[::every, ::every], scatter, block=block)
-    if field.logs is not None:
-        level = np.hypot(level, noise.edge_doubt(field.logs, planes, field.core))
-    strength, turn = strongest(planes, np.where(core, 1.5 * level, np.float32(np.inf)))
-    strength /= level
+    doubt = np.zeros_like(level) if field.logs is None else noise.edge_doubt(field.logs, planes, field.core)
+    total = np.hypot(level, doubt)
+    strength, turn = strongest(planes, np.where(core, 1.5 * total, np.float32(np.inf)))
+    strength /= total
     least = settings.least_line_mm / field.mm_per_px
     found = courses(strength, turn, planes, low=3.0, high=5.0, least_px=least)
-    trimmed = (each.trimmed() for each in found)
-    return [each for each in trimmed if each.length_px >= least]
+    told = (each.with_leaks((doubt / total).astype(np.float32), planes.factor).trimmed() for each in found)
+    return [each for each in told if each.length_px >= least]
 
 
 def coarse(mask: Mask, planes: Hessian) -> Mask:
@@ -154,9 +173,14 @@ def coarse(mask: Mask, planes: Hessian) -> Mask:
 
 
 def evidence_of(course: Course) -> float:
-    """Mean score times the square root of how many filters fit into the length."""
+    """Mean score of a line, over what its standard deviation is along all of it.
+
+    Noise is new at each length of the filter and averages out. What a print edge leaks is the same all along it, so it
+    does not where the line keeps to an edge for most of its way.
+    """
     filters = 1 + course.length_px / (12 * course.sigma_px)
-    return float(np.abs(course.scores).mean() * np.sqrt(filters))
+    leaked = float(np.median(course.leaks)) ** 2
+    return float(np.abs(course.scores).mean() / np.sqrt((1 - leaked) / filters + leaked))
 
 
 def straight_in(relief: Slopes, field: Field, scale_mm: float, settings: DefectSettings) -> list[Straight]:
