@@ -15,10 +15,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rcg import photometric
     from rcg.annotations import Conversion, convert
     from rcg.datasets import Dataset
     from rcg.errors import RcgError
     from rcg.making import make_dataset
+    from rcg.normals import measure_surface
     from rcg.progress import Tick, bar, jsonl, lines, silent, tee
     from rcg.readiness import Readiness, validate
     from rcg.runs import Run
@@ -30,6 +32,7 @@ _HOME = {
     "datasets": ("Dataset",),
     "errors": ("RcgError",),
     "making": ("make_dataset",),
+    "normals": ("measure_surface",),
     "progress": ("Tick", "bar", "jsonl", "lines", "silent", "tee"),
     "readiness": ("Readiness", "validate"),
     "runs": ("Run",),
@@ -45,12 +48,14 @@ except PackageNotFoundError:  # run from a folder that was never installed
 
 __all__ = [
     "Conversion", "Dataset", "Metrics", "Predictions", "RcgError", "Readiness", "Run", "Tick", "TrainConfig",
-    "Workspace", "bar", "convert", "evaluate", "jsonl", "lines", "make_dataset", "predict", "resume", "silent", "tee",
-    "train", "validate",
+    "Workspace", "bar", "convert", "evaluate", "jsonl", "lines", "make_dataset", "measure_surface", "photometric", "predict",
+    "resume", "silent", "tee", "train", "validate",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
+    if name == "photometric":
+        return import_module("rcg.photometric")
     if name not in _MODULE:
         raise AttributeError(f"module 'rcg' has no attribute {name!r}")
     value = getattr(import_module(f"rcg.{_MODULE[name]}"), name)

@@ -336,7 +336,7 @@ def _write(folder: Path, told: SurfaceReport, found: Surface) -> None:
     from rcg.relight import write_relight_page
 
     solved, mask = found.normal_map, found.mask
-    arrays = {
+    arrays: dict[str, Any] = {
         "normals": solved.normals, "albedo": solved.albedo, "height": found.height, "gloss": found.gloss,
         "confidence": confidence(solved), "slope_sd": solved.slope_sd,
     }  # fmt: skip
@@ -352,14 +352,22 @@ def _write(folder: Path, told: SurfaceReport, found: Surface) -> None:
         "defects": pictures.defect_overlay(colour, told.defects, mm_per_px=told.mm_per_px),
         "unreliable": (solved.unreliable * np.uint8(255)),
     }
-    for name, values in pixels.items():
-        write_bytes(folder / f"{name}.png", encode_image(values, ".png"))
+    for name, picture in pixels.items():
+        write_bytes(folder / f"{name}.png", encode_image(picture, ".png"))
     record = {"width": told.width, "height": told.height, "mm_per_px": told.mm_per_px}
     write_json(folder / "defects.json", {**record, "defects": [defect_values(each) for each in told.defects]})
     write_relight_page(
-        folder / "relight.html", solved.normals, colour, gloss=found.gloss, height=found.height, defects=told.defects,
+        folder / "relight.html", level_outside(solved.normals, mask), colour,
+        gloss=found.gloss, height=found.height, defects=told.defects,
         mm_per_px=told.mm_per_px, title=told.frames.name,
     )  # fmt: skip
+
+
+def level_outside(normals: Plane, mask: Mask | None) -> Plane:
+    """Normals with (0, 0, 1) where the card is not: noise of a dark ground is no relief."""
+    if mask is None:
+        return normals
+    return np.where(mask[..., None], normals, np.array([0, 0, 1], np.float32))
 
 
 def frames_folder(frames: str | Path, workspace: Any = None) -> Path:

@@ -77,10 +77,11 @@ class SurfaceReport:
 
     def __str__(self) -> str:
         size = "size of a pixel not known" if self.mm_per_px is None else f"{self.mm_per_px:g} mm per pixel"
+        shares = f"solved {100 * self.solved_share:.1f} %, unreliable {100 * self.unreliable_share:.1f} %"
+        residual = f"residual {self.residual['median']:.2f} (95 %: {self.residual['p95']:.2f})"
         rows = [
             f"{self.lights} frames of {self.width} x {self.height} pixels, {size}; light: {self.light_field}",
-            f"solved {100 * self.solved_share:.1f} %, unreliable {100 * self.unreliable_share:.1f} %; residual "
-            f"{self.residual['median']:.2f} (95 %: {self.residual['p95']:.2f}); slope sd {self.slope_sd:.4f}",
+            f"{shares}; {residual}; slope sd {self.slope_sd:.4f}",
         ]
         rows += [f"  {number}. {defect_words(each)}" for number, each in enumerate(self.defects[:_LISTED], 1)]
         more = len(self.defects) - _LISTED

@@ -101,6 +101,16 @@ def test_the_notebooks_run_one_after_the_other_as_a_batch(place):
     assert not re.search(r"\d\.\d{4}", overview), "no raw floats"
 
 
+def test_photometric_stereo_runs_as_a_batch_on_made_frames(place):
+    done = mill("02_photometric_stereo", place / "02.ipynb", workspace=place / "surfaces")
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = printed(place / "02.ipynb")
+    assert "the light is known from: flat field" in said
+    assert re.search(r"1\. (scratch|dent|crease), ", said)
+    assert (place / "surfaces" / "surfaces" / "made_frames_smoke" / "relight.html").stat().st_size > 100_000
+
+
+
 def test_the_gallery_draws_and_makes_a_dataset_in_a_batch(place):
     """07 shows cards, defects, views and frames, and makes a dataset in one call."""
     workspace = place / "gallery"

@@ -67,7 +67,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[st
     return words, options, maps
 
 
-def _python(arguments: Sequence[str]) -> str:  # noqa: PLR0911 - one return a verb
+def _python(arguments: Sequence[str]) -> str:  # noqa: C901, PLR0911 - one case and return a verb
     words, options, maps = _split(arguments)
     match words:
         case ["dataset", "create", name]:
@@ -100,6 +100,10 @@ def _python(arguments: Sequence[str]) -> str:  # noqa: PLR0911 - one return a ve
                 f"found = rcg.predict(ws.run({run!r}), data{score}, report=rcg.bar())\n"
                 f"data.write_predictions({run!r}, found.records)"
             )
+        case ["normals", frames, out]:
+            size = f", mm_per_px={float(options.pop('px_mm')):g}" if "px_mm" in options else ""
+            call = f"measure_surface({frames!r}, {out!r}{_named(options)}{size}, report=rcg.bar())"
+            return f"from rcg.normals import measure_surface\n\nprint({call})"
         case ["browse", name]:
             return f"from rcg.review import browse\n\nbrowse(ws.dataset({name!r}), report=rcg.bar())"
     return f"# no Python call is known for {shlex.join(arguments)}"
@@ -130,6 +134,10 @@ def _papermill(arguments: Sequence[str], workspace: str | Path, before: Sequence
             return _batch("01_datasets", workspace, values, flags=flags)
         case ["train", name, *settings]:
             return _batch("03_training", workspace, {"dataset": name, "settings": shlex.join(settings)})
+        case ["normals", frames, out]:
+            known = {"method": "method", "flat": "flat", "calibration": "calibration", "px_mm": "mm_per_px"}
+            values = {known[key]: value for key, value in options.items() if key in known}
+            return _batch("02_photometric_stereo", workspace, {"frames": frames, "out": out, **values})
     return ""
 
 

@@ -13,10 +13,11 @@ from widgets.code import NOTEBOOKS
 from widgets.dataset import DatasetPanel, dataset_panel
 from widgets.home import HomePanel, home_panel
 from widgets.panel import Panel
+from widgets.photometric import PhotometricPanel, photometric_panel
 from widgets.review import ReviewPanel, review_panel
 from widgets.training import TrainingPanel, training_panel
 
-_DATASETS, _TRAINING = 1, 2
+_DATASETS, _TRAINING = 1, 3
 
 
 def open_workspace(path: str | Path = "") -> Workspace:
@@ -25,7 +26,7 @@ def open_workspace(path: str | Path = "") -> Workspace:
 
 
 class Workbench:
-    """Home, datasets, training and review side by side; shown as the last line of a cell.
+    """Home, datasets, photometric stereo, training and review side by side; shown as the last line of a cell.
 
     Args:
         workspace: The workspace, or its folder.
@@ -34,6 +35,7 @@ class Workbench:
     Attributes:
         home: The home panel.
         dataset: The dataset panel; "Train on this" opens the training panel on the chosen dataset.
+        photometric: The photometric panel.
         training: The training panel.
         review: The review panel.
         box: The widget that is shown.
@@ -43,9 +45,10 @@ class Workbench:
         place = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
         self.home: HomePanel = home_panel(place, inline=inline)
         self.dataset: DatasetPanel = dataset_panel(place, inline=inline)
+        self.photometric: PhotometricPanel = photometric_panel(place, inline=inline, behind=True)
         self.training: TrainingPanel = training_panel(place, inline=inline)
         self.review: ReviewPanel = review_panel(place, inline=inline, behind=True)
-        self.panels: tuple[Panel, ...] = (self.home, self.dataset, self.training, self.review)
+        self.panels: tuple[Panel, ...] = (self.home, self.dataset, self.photometric, self.training, self.review)
         self.box = w.Tab([panel.box for panel in self.panels], titles=[panel.title for panel in self.panels])
         if not self.dataset.model.names:
             self.box.selected_index = _DATASETS  # with an empty workspace there is one thing to do

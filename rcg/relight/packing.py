@@ -107,10 +107,8 @@ def _bytes_of(
 
 def _told(defect: SurfaceDefect) -> dict[str, Any]:
     red, green, blue = COLOURS.get(defect.label, (255, 255, 255))
-    words = (
-        f"{defect.length_mm:.1f} x {defect.width_mm:.2f} mm, {defect.height_um:+.1f} ± {defect.height_sigma_um:.1f} µm, "
-        f"confidence {100 * defect.confidence:.0f} %"
-    )
+    depth = f"{defect.height_um:+.1f} ± {defect.height_sigma_um:.1f} µm"
+    words = f"{defect.length_mm:.1f} x {defect.width_mm:.2f} mm, {depth}, confidence {100 * defect.confidence:.0f} %"
     return {
         "label": defect.label.replace("_", " "), "colour": f"rgb({red}, {green}, {blue})",
         "words": words + (", unreliable: shines like foil" if defect.unreliable else ""),

@@ -79,6 +79,7 @@ function createRelight(root, data, hooks = {}) {
     defects: true, selected: -1};
   const controls = {};
   let gl = null, program = null, textures = {}, decoded = null, asked = 0, gone = false, size = [1, 1];
+  let coarse = 1, last = 0, slow = 0, rest = 0;  // a slow machine draws fewer pixels while things move, all at rest
   const api = {state, draws: 0, ready: null, draw: () => draw(), destroy, zoomTo, set, pixel};
 
   function control(name, text, tip) {
@@ -129,7 +130,25 @@ function createRelight(root, data, hooks = {}) {
     marks.style.display = state.defects ? "" : "none";
     plan();
   }
-  function plan() { if (!asked && !gone) asked = requestAnimationFrame(draw); }
+  function plan() { if (!asked && !gone) asked = requestAnimationFrame(paced); }
+  function paced(now) {
+    const gap = now - last;
+    last = now;
+    if (gap < 250) slow = 0.7 * slow + 0.3 * gap;
+    if (slow > 28 && coarse < 4) { coarse *= 2; slow = 16; }
+    resize();
+    draw();
+    clearTimeout(rest);
+    rest = setTimeout(() => { if (!gone && coarse > 1) { resize(1); draw(); } }, 200);
+  }
+  const full = () => {
+    const fine = Math.min(2, window.devicePixelRatio || 1);
+    return size.map(each => Math.max(1, Math.round(each * fine)));
+  };
+  function resize(by = coarse) {
+    const [w, h] = full().map(each => Math.max(1, Math.round(each / by)));
+    if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
+  }
 
   // The part of the picture that is seen: half its width and height as shares of the picture.
   function reach() {
@@ -351,9 +370,7 @@ function createRelight(root, data, hooks = {}) {
     const box = stage.getBoundingClientRect();
     if (!box.width) return;
     size = [box.width, box.height];
-    const fine = Math.min(2, window.devicePixelRatio || 1);
-    canvas.width = Math.max(1, Math.round(box.width * fine));
-    canvas.height = Math.max(1, Math.round(box.height * fine));
+    resize();
     svg.setAttribute("viewBox", `0 0 ${box.width} ${box.height}`);
     plan();
   });
@@ -390,6 +407,7 @@ function createRelight(root, data, hooks = {}) {
     gone = true;
     watch.disconnect();
     cancelAnimationFrame(asked);
+    clearTimeout(rest);
     if (gl) { const end = gl.getExtension("WEBGL_lose_context"); if (end) end.loseContext(); }
     root.replaceChildren();
   }
