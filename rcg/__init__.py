@@ -48,8 +48,8 @@ except PackageNotFoundError:  # run from a folder that was never installed
 
 __all__ = [
     "Conversion", "Dataset", "Metrics", "Predictions", "RcgError", "Readiness", "Run", "Tick", "TrainConfig",
-    "Workspace", "bar", "convert", "evaluate", "jsonl", "lines", "make_dataset", "measure_surface", "photometric", "predict",
-    "resume", "silent", "tee", "train", "validate",
+    "Workspace", "bar", "convert", "evaluate", "jsonl", "lines", "make_dataset", "measure_surface", "photometric",
+    "predict", "resume", "silent", "tee", "train", "validate",
 ]  # fmt: skip
 
 

@@ -134,13 +134,14 @@ def measure_surface(
         source = Path(frames).expanduser().absolute()
         capture = read_capture(source, flat=flat, dark=dark, mm_per_px=mm_per_px, report=report)
     found = solve_surface(capture, method=method, calibration=calibration, threads=threads, report=report, watch=watch)
-    with replacing(place) as folder, watch.step("writing"):
+    with replacing(place) as folder:
         told = _report_of(found, place, source, method)
-        _write(folder, told, found)
+        with watch.step("writing"):
+            _write(folder, told, found)
         told = replace(told, seconds=dict(watch.seconds))
         write_json(folder / REPORT, told.values())
     report(Tick(task="surface", done=len(_STEPS), total=len(_STEPS)))
-    return replace(told, seconds=dict(watch.seconds))
+    return told
 
 
 def solve_surface(
