@@ -202,10 +202,10 @@ def laboratory(folder, **options):
 
 
 @contextlib.contextmanager
-def browser(playwright):
-    """A browser of this machine, without a screen."""
+def browser(playwright, *, more=()):
+    """A browser of this machine, without a screen; `more` are further flags of its command line."""
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=chromium(), args=FLAGS)
+        opened = driver.chromium.launch(executable_path=chromium(), args=[*FLAGS, *more])
         try:
             yield opened
         finally:

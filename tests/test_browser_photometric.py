@@ -5,7 +5,9 @@ import pytest
 
 from rcg.photometric.types import SurfaceDefect
 from rcg.relight import write_relight_page
-from tests.browser import FLAGS, chromium
+from rcg.workspace import Workspace
+from tests.browser import FLAGS, Journey, browser, chromium, laboratory
+from widgets.example_frames import made_frames
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -143,3 +145,33 @@ def test_without_webgl_it_says_so_and_shows_the_card(tmp_path):
         page.get_by_text("offers no WebGL2").wait_for(timeout=10_000)
         assert page.locator("img.rcg-relight-plain").is_visible()
         opened.close()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("look", ["Light", "Dark"])
+def test_frames_are_measured_and_relit_in_jupyterlab(tmp_path, look):
+    frames = made_frames(Workspace(tmp_path / "made"), "smoke")
+    options = {"viewport": {"width": 1400, "height": 1300}}
+    with laboratory(tmp_path, theme=f"JupyterLab {look}") as lab, browser(playwright, more=SOFTWARE) as opened:
+        me = Journey(opened.new_context(**options), lab)
+        me.open()
+        me.tab("Photometric stereo")
+        me.page.get_by_placeholder("/path/to/folder with one frame for each light").fill(str(frames))
+        me.page.keyboard.press("Tab")
+        me.page.get_by_text("8 frames of").locator("visible=true").first.wait_for(timeout=20_000)
+        me.shot(f"photometric frames {look}")
+        me.click(me.button("Measure"), "measure", expect="starting|measuring")
+        me.page.wait_for_function(
+            "() => [...document.querySelectorAll('.rcg-relight')].some(each => each.relight?.draws > 0)", timeout=90_000
+        )
+        me.page.locator(".rcg-relight-list button").first.click()
+        me.page.wait_for_timeout(1000)
+        me.shot(f"photometric relit {look}")
+        me.page.locator(".rcg-relight-foot").locator("visible=true").first.scroll_into_view_if_needed()
+        me.page.wait_for_timeout(400)
+        me.shot(f"photometric relight {look}")
+        narrow = me.page.evaluate(
+            "() => [...document.querySelectorAll('.rcg-panel')].every(each => each.scrollWidth <= each.clientWidth + 1)"
+        )
+        assert narrow, "nothing is wider than the panel"
+        assert max(me.answers.values()) < 1.0, me.answers
