@@ -22,7 +22,9 @@ MAX_CONDITION = 20.0
 
 
 @njit(**_JIT)
-def load_row(frames: Any, dark: Any, y: int, shares: Any, low: Any, high: float, m: Any, bad: Any) -> None:  # noqa: PLR0917
+def load_row(  # noqa: PLR0917
+    frames: Any, dark: Any, y: int, shares: Any, low: Any, high: float, whole: bool, m: Any, bad: Any
+) -> None:
     """Grey values above dark, (k, w), of one row; -1 and `bad` where a value does not count.
 
     Args:
@@ -32,41 +34,55 @@ def load_row(frames: Any, dark: Any, y: int, shares: Any, low: Any, high: float,
         shares: (k, c) weights of the channels.
         low: (k,) a value above dark counts above this.
         high: And where every channel is below this, in the units of the frames.
+        whole: Whether the frames hold whole numbers.
         m: Out, (k, w) float32.
         bad: Out, (w,) uint8.
     """
-    count, _, width, channels = frames.shape
     bad[:] = 0
-    for i in range(count):
+    for i in range(frames.shape[0]):
         shade = dark[min(i, dark.shape[0] - 1), min(y, dark.shape[1] - 1)]
-        even = np.float32(shade[0])
-        least, most, out = np.float32(low[i]), np.float32(high), m[i]
-        if channels == 1:
-            row = frames[i, y, :, 0]
-            if shade.size == 1:
-                for x in range(width):
-                    value = np.float32(row[x])
-                    above = value - even
-                    counts = (value < most) & (above > least)
-                    out[x] = above if counts else np.float32(-1)
-                    bad[x] |= np.uint8(not counts)
-            else:
-                for x in range(width):
-                    value = np.float32(row[x])
-                    above = value - shade[x]
-                    counts = (value < most) & (above > least)
-                    out[x] = above if counts else np.float32(-1)
-                    bad[x] |= np.uint8(not counts)
-        else:
-            for x in range(width):
-                red, green, blue = frames[i, y, x, 0], frames[i, y, x, 1], frames[i, y, x, 2]
-                grey = (
-                    shares[i, 0] * np.float32(red) + shares[i, 1] * np.float32(green) + shares[i, 2] * np.float32(blue)
-                )
-                above = grey - shade[min(x, shade.size - 1)]
-                counts = (red < most) & (green < most) & (blue < most) & (above > least)
-                out[x] = above if counts else np.float32(-1)
-                bad[x] |= np.uint8(not counts)
+        least, most = np.float32(low[i]), np.float32(high)
+        if frames.shape[3] == 3:
+            load_colour(frames[i, y], shade, shares[i], least, most, m[i], bad)
+        elif not (whole and shade.size == 1 and load_clean(frames[i, y, :, 0], shade[0], least, most, m[i])):
+            load_grey(frames[i, y, :, 0], shade, least, most, m[i], bad)
+
+
+@njit(**_JIT)
+def load_clean(row: Any, shade: Any, least: Any, most: Any, out: Any) -> bool:
+    """A row of whole numbers in which every value counts: its extremes alone tell that. False where one does not."""
+    lowest, highest = row[0], row[0]
+    for x in range(out.size):
+        lowest, highest = min(lowest, row[x]), max(highest, row[x])
+    if not (np.float32(highest) < most and np.float32(lowest) - shade > least):
+        return False
+    for x in range(out.size):
+        out[x] = np.float32(row[x]) - shade
+    return True
+
+
+@njit(**_JIT)
+def load_grey(row: Any, shade: Any, least: Any, most: Any, out: Any, bad: Any) -> None:  # noqa: PLR0917
+    """A row of one grey frame."""
+    even = np.float32(shade[0])
+    for x in range(out.size):
+        value = np.float32(row[x])
+        above = value - (even if shade.size == 1 else shade[x])
+        counts = (value < most) & (above > least)
+        out[x] = above if counts else np.float32(-1)
+        bad[x] |= np.uint8(not counts)
+
+
+@njit(**_JIT)
+def load_colour(row: Any, shade: Any, share: Any, least: Any, most: Any, out: Any, bad: Any) -> None:  # noqa: PLR0917
+    """A row of one frame with three channels."""
+    for x in range(out.size):
+        red, green, blue = row[x, 0], row[x, 1], row[x, 2]
+        grey = share[0] * np.float32(red) + share[1] * np.float32(green) + share[2] * np.float32(blue)
+        above = grey - shade[min(x, shade.size - 1)]
+        counts = (red < most) & (green < most) & (blue < most) & (above > least)
+        out[x] = above if counts else np.float32(-1)
+        bad[x] |= np.uint8(not counts)
 
 
 @njit(**_JIT)
@@ -82,38 +98,56 @@ def between_rows(grid: Any, at: float, out: Any) -> None:
 
 
 @njit(**_JIT)
-def sums_even(m: Any, node: Any, noise: Any, first: int, last: int, b: Any, spread: Any, rest: Any) -> None:  # noqa: PLR0917
-    """Fill b, mean variance and squared residual of pixels that all see the same lights."""
+def sums_even(m: Any, node: Any, shot: Any, b: Any, spread: Any, rest: Any) -> None:  # noqa: PLR0917
+    """Fill b, mean variance and squared residual of a row whose pixels all see the same lights.
+
+    `shot` (4,) gives the mean variance as the b that was found foretells it: shot[:3] . b + shot[3].
+    """
     count = m.shape[0]
-    bx, by, bz = b[0, first:last], b[1, first:last], b[2, first:last]
-    noises, left_over = spread[first:last], rest[first:last]  # slices: an index that starts at 0 needs no wrap-around
-    floor = np.float32(0)
-    for i in range(count):
-        floor += node[i, 6] * node[i, 6] * noise[1] / np.float32(count)
-    bx[:], by[:], bz[:], noises[:], left_over[:] = 0, 0, 0, floor + np.float32(1e-30), 0
-    share = noise[0] / np.float32(count)
-    for i in range(0, count, 2):  # two lights at a time halve the traffic of the sums
-        other = min(i + 1, count - 1)
-        counts = np.float32(other > i)
-        px, py, pz, shot = node[i, 0], node[i, 1], node[i, 2], node[i, 6] * node[i, 6] * share
-        qx, qy, qz = node[other, 0] * counts, node[other, 1] * counts, node[other, 2] * counts
-        burst = node[other, 6] * node[other, 6] * share * counts
-        one, two = m[i, first:last], m[other, first:last]
-        for x in range(one.size):
-            bx[x] += px * one[x] + qx * two[x]
-            by[x] += py * one[x] + qy * two[x]
-            bz[x] += pz * one[x] + qz * two[x]
-            noises[x] += shot * one[x] + burst * two[x]
-    for i in range(0, count, 2):
-        other = min(i + 1, count - 1)
-        counts = np.float32(other > i)
-        lx, ly, lz, gain = node[i, 3], node[i, 4], node[i, 5], node[i, 6]
-        kx, ky, kz, more = node[other, 3], node[other, 4], node[other, 5], node[other, 6]
-        one, two = m[i, first:last], m[other, first:last]
-        for x in range(one.size):
-            left = gain * one[x] - lx * bx[x] - ly * by[x] - lz * bz[x]
-            right = more * two[x] - kx * bx[x] - ky * by[x] - kz * bz[x]
-            left_over[x] += left * left + counts * right * right
+    bx, by, bz = b[0], b[1], b[2]
+    bx[:], by[:], bz[:], rest[:] = 0, 0, 0, 0
+    for i in range(0, count, 4):  # four lights at a time quarter the traffic of the sums
+        j, k, e = min(i + 1, count - 1), min(i + 2, count - 1), min(i + 3, count - 1)
+        second, third, fourth = np.float32(j > i), np.float32(k > j), np.float32(e > k)
+        p0, p1, p2 = node[i, 0], node[i, 1], node[i, 2]
+        q0, q1, q2 = node[j, 0] * second, node[j, 1] * second, node[j, 2] * second
+        r0, r1, r2 = node[k, 0] * third, node[k, 1] * third, node[k, 2] * third
+        s0, s1, s2 = node[e, 0] * fourth, node[e, 1] * fourth, node[e, 2] * fourth
+        m0, m1, m2, m3 = m[i], m[j], m[k], m[e]
+        for x in range(bx.size):
+            bx[x] += p0 * m0[x] + q0 * m1[x] + r0 * m2[x] + s0 * m3[x]
+            by[x] += p1 * m0[x] + q1 * m1[x] + r1 * m2[x] + s1 * m3[x]
+            bz[x] += p2 * m0[x] + q2 * m1[x] + r2 * m2[x] + s2 * m3[x]
+    for i in range(0, count, 4):
+        j, k, e = min(i + 1, count - 1), min(i + 2, count - 1), min(i + 3, count - 1)
+        second, third, fourth = np.float32(j > i), np.float32(k > j), np.float32(e > k)
+        p0, p1, p2, pg = node[i, 3], node[i, 4], node[i, 5], node[i, 6]
+        q0, q1, q2, qg = node[j, 3] * second, node[j, 4] * second, node[j, 5] * second, node[j, 6] * second
+        r0, r1, r2, rg = node[k, 3] * third, node[k, 4] * third, node[k, 5] * third, node[k, 6] * third
+        s0, s1, s2, sg = node[e, 3] * fourth, node[e, 4] * fourth, node[e, 5] * fourth, node[e, 6] * fourth
+        m0, m1, m2, m3 = m[i], m[j], m[k], m[e]
+        for x in range(bx.size):
+            p = pg * m0[x] - p0 * bx[x] - p1 * by[x] - p2 * bz[x]
+            q = qg * m1[x] - q0 * bx[x] - q1 * by[x] - q2 * bz[x]
+            r = rg * m2[x] - r0 * bx[x] - r1 * by[x] - r2 * bz[x]
+            s = sg * m3[x] - s0 * bx[x] - s1 * by[x] - s2 * bz[x]
+            rest[x] += p * p + q * q + r * r + s * s
+    sx, sy, sz, floor = shot[0], shot[1], shot[2], shot[3]
+    for x in range(bx.size):
+        spread[x] = max(sx * bx[x] + sy * by[x] + sz * bz[x], np.float32(0)) + floor
+
+
+@njit(**_JIT)
+def foretold(node: Any, noise: Any) -> Any:
+    """The mean variance over the lights as a linear map of b (4,): see `sums_even`."""
+    shot = np.zeros(4, np.float32)
+    for i in range(node.shape[0]):
+        shot[0] += noise[0] * node[i, 6] * node[i, 3] / node.shape[0]
+        shot[1] += noise[0] * node[i, 6] * node[i, 4] / node.shape[0]
+        shot[2] += noise[0] * node[i, 6] * node[i, 5] / node.shape[0]
+        shot[3] += noise[1] * node[i, 6] * node[i, 6] / node.shape[0]
+    shot[3] += np.float32(1e-30)
+    return shot
 
 
 @njit(**_JIT)
@@ -164,40 +198,67 @@ def sums_graded(  # noqa: PLR0917
 
 @njit(**_JIT)
 def finish_row(  # noqa: PLR0917
-    b: Any, spread: Any, rest: Any, cov: Any, count: int, normals: Any, albedo: Any, used: Any, chi2: Any, sd: Any
+    b: Any, spread: Any, rest: Any, count: int, over: Any, up: Any, normals: Any, albedo: Any, chi2: Any
 ) -> None:
-    """Normals, albedo, chi2 and slope sd of a row where every light counts; `cov` is (w or 1, 6)."""
+    """Normals, albedo and chi2 of a row where every light counts.
+
+    Args:
+        b: (3, w) albedo * normal.
+        spread: (w,) mean variance.
+        rest: (w,) squared residual.
+        count: How many lights there are.
+        over: Out, (w,) one over the albedo.
+        up: Out, (w,) one over b's height, as far as it is not grazing.
+        normals: Out, (3 * w,), a row of the plane.
+        albedo: Out, (w,).
+        chi2: Out, (w,).
+    """
     free = np.float32(1.0 / max(count - 3, 1))
-    tiny, zero, half, two = np.float32(1e-30), np.float32(0.05), np.float32(0.5), np.float32(2)
+    tiny, least = np.float32(1e-15), np.float32(0.05)
     bx, by, bz = b[0], b[1], b[2]
-    even = cov.shape[0] == 1
-    used[:] = count
-    for x in range(albedo.size):
-        albedo[x] = np.sqrt(bx[x] * bx[x] + by[x] * by[x] + bz[x] * bz[x]) + tiny
-    for x in range(albedo.size):
+    for x in range(bx.size):
+        length = np.sqrt(bx[x] * bx[x] + by[x] * by[x] + bz[x] * bz[x]) + tiny
+        base = max(least * length, bz[x])
+        both = np.float32(1) / (length * base)  # one division serves two: they take the most time here
+        over[x] = both * base
+        up[x] = both * length
+        albedo[x] = length
         chi2[x] = rest[x] * free / spread[x]
-    if even:
-        cxx, cyy, czz, cxz, cyz = cov[0, 0], cov[0, 1], cov[0, 2], cov[0, 3], cov[0, 4]
-        for x in range(albedo.size):
-            up = np.float32(1) / (max(zero * albedo[x], bz[x]))
-            p, q = -bx[x] * up, -by[x] * up
-            total = cxx + cyy + two * (p * cxz + q * cyz) + (p * p + q * q) * czz
-            sd[x] = up * np.sqrt(half * abs(total * spread[x]))
-    else:
-        for x in range(albedo.size):
-            up = np.float32(1) / (max(zero * albedo[x], bz[x]))
-            p, q = -bx[x] * up, -by[x] * up
-            total = cov[x, 0] + cov[x, 1] + two * (p * cov[x, 3] + q * cov[x, 4]) + (p * p + q * q) * cov[x, 2]
-            sd[x] = up * np.sqrt(half * abs(total * spread[x]))
-    for x in range(albedo.size):  # in place: b is not needed any more
-        over = np.float32(1) / albedo[x]
-        bx[x] *= over
-        by[x] *= over
-        bz[x] *= over
-    for x in range(albedo.size):
-        normals[x, 0] = bx[x]
-        normals[x, 1] = by[x]
-        normals[x, 2] = bz[x]
+    for x in range(bx.size):
+        normals[3 * x] = bx[x] * over[x]  # one index into the row: two would not be turned into SIMD
+        normals[3 * x + 1] = by[x] * over[x]
+        normals[3 * x + 2] = bz[x] * over[x]
+
+
+@njit(**_JIT)
+def slopes_even(b: Any, up: Any, spread: Any, cov: Any, sd: Any) -> None:
+    """Slope sd of a row; `cov` (6,) is xx, yy, zz, xz, yz, xy of (L'L)^-1."""
+    bx, by = b[0], b[1]
+    flat, czz, cxz, cyz = cov[0] + cov[1], cov[2], 2 * cov[3], 2 * cov[4]
+    half = np.float32(0.5)
+    for x in range(sd.size):
+        p, q = -bx[x] * up[x], -by[x] * up[x]
+        sd[x] = up[x] * np.sqrt(half * abs((flat + p * cxz + q * cyz + (p * p + q * q) * czz) * spread[x]))
+
+
+@njit(**_JIT)
+def slopes_graded(b: Any, up: Any, spread: Any, cov: Any, sd: Any) -> None:
+    """The same where the lights differ along the row: `cov` is (6, w)."""
+    bx, by, cxx, cyy, czz, cxz, cyz = b[0], b[1], cov[0], cov[1], cov[2], cov[3], cov[4]
+    half, two = np.float32(0.5), np.float32(2)
+    for x in range(sd.size):
+        p, q = -bx[x] * up[x], -by[x] * up[x]
+        total = cxx[x] + cyy[x] + two * (p * cxz[x] + q * cyz[x]) + (p * p + q * q) * czz[x]
+        sd[x] = up[x] * np.sqrt(half * abs(total * spread[x]))
+
+
+@njit(**_JIT)
+def any_bad(bad: Any, fits: Any, worst: Any) -> bool:
+    """Whether a pixel of the row is to be solved by itself."""
+    found = np.uint8(0)
+    for x in range(bad.size):
+        found |= bad[x] | np.uint8(fits[x] > worst)
+    return found > 0
 
 
 @njit(**_JIT)
@@ -419,25 +480,23 @@ def solve_rows(  # noqa: PLR0917
     rows, columns = grid.shape[0], grid.shape[1]
     m, bad = np.empty((count, width), np.float32), np.empty(width, np.uint8)
     b, spread, rest = np.empty((3, width), np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
+    over, up, whole = np.empty(width, np.float32), np.empty(width, np.float32), frames.itemsize < 4
     line, here = np.empty((columns, count, 7), np.float32), np.empty((count, 7), np.float32)
-    covs, wide = np.empty((columns, 6, 1), np.float32), np.empty((1 if columns == 1 else width, 6), np.float32)
+    covs, wide = np.empty((columns, 6, 1), np.float32), np.empty((6, 1 if columns == 1 else width), np.float32)
     fits, sds = np.empty(width, np.float32), np.empty(width, np.float32)
     flat, deep, out = np.empty((6, count)), np.empty((2, 6)), np.empty(5)
     step = (width - 1) / max(columns - 1, 1)
     worst = np.float32(fit)
     for y in range(top, bottom):
-        load_row(frames, dark, y, shares, low, high, m, bad)
+        load_row(frames, dark, y, shares, low, high, whole, m, bad)
         at = y * (rows - 1) / max(height - 1, 1)
         if y == top or rows > 1:
             between_rows(grid, at, line)
             between_rows(cov, at, covs)
         if columns == 1:
-            wide[0] = covs[0, :, 0]
-            first = 0
-            while first < width:
-                last = min(first + 1024, width)
-                sums_even(m, line[0], noise, first, last, b, spread, rest)
-                first = last
+            sums_even(m, line[0], foretold(line[0], noise), b, spread, rest)
+            finish_row(b, spread, rest, count, over, up, normals[y].reshape(-1), albedo[y], fits)
+            slopes_even(b, up, spread, covs[0, :, 0], sds)
         else:
             for c in range(columns - 1):
                 first = math.ceil(c * step - 1e-6)
@@ -447,12 +506,11 @@ def solve_rows(  # noqa: PLR0917
                     for e in range(6):
                         start, rise = covs[c, e, 0], (covs[c + 1, e, 0] - covs[c, e, 0]) / np.float32(step)
                         for x in range(first, last):
-                            wide[x, e] = start + rise * np.float32(x - c * step)
-        finish_row(b, spread, rest, wide, count, normals[y], albedo[y], used[y], fits, sds)
-        again = mask.size > 1
-        for x in range(width):
-            again |= (bad[x] > 0) | (fits[x] > worst)
-        for x in range(width if again else 0):
+                            wide[e, x] = start + rise * np.float32(x - c * step)
+            finish_row(b, spread, rest, count, over, up, normals[y].reshape(-1), albedo[y], fits)
+            slopes_graded(b, up, spread, wide, sds)
+        used[y] = count
+        for x in range(width if mask.size > 1 or any_bad(bad, fits, worst) else 0):
             outside = mask.size > 1 and mask[y, x] == 0
             if not (outside or bad[x] or fits[x] > fit):
                 continue
