@@ -92,7 +92,7 @@ def test_wheel_drag_keys_and_the_list_move_the_view(page):
     assert view(page, "view.state.zoom") == 1
     page.get_by_role("button", name="dent").click()
     x, y = view(page, "view.state.middle")
-    assert (x, y) == pytest.approx((260 / 400, 160 / 320))
+    assert (x, y) == pytest.approx((260.5 / 400, 160.5 / 320))
     assert view(page, "view.state.zoom") > 2
     page.locator(".rcg-relight-stage").focus()
     page.keyboard.press("d")
@@ -155,7 +155,7 @@ def test_frames_are_measured_and_relit_in_jupyterlab(tmp_path, look):
     with laboratory(tmp_path, theme=f"JupyterLab {look}") as lab, browser(playwright, more=SOFTWARE) as opened:
         me = Journey(opened.new_context(**options), lab)
         me.open()
-        me.tab("Photometric stereo")
+        me.tab("Surface")
         me.page.get_by_placeholder("/path/to/folder with one frame for each light").fill(str(frames))
         me.page.keyboard.press("Tab")
         me.page.get_by_text("8 frames of").locator("visible=true").first.wait_for(timeout=20_000)

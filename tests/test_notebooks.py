@@ -110,7 +110,6 @@ def test_photometric_stereo_runs_as_a_batch_on_made_frames(place):
     assert (place / "surfaces" / "surfaces" / "made_frames_smoke" / "relight.html").stat().st_size > 100_000
 
 
-
 def test_the_gallery_draws_and_makes_a_dataset_in_a_batch(place):
     """07 shows cards, defects, views and frames, and makes a dataset in one call."""
     workspace = place / "gallery"

@@ -486,7 +486,7 @@ def test_the_workbench_hands_a_dataset_to_the_training(filled):
     bench.training.model.dataset = "zebra"
     assert bench.dataset.controls["train"].layout.display == ""
     bench.dataset.controls["train"].click()
-    assert bench.box.selected_index == 2
+    assert bench.box.titles[bench.box.selected_index] == "Training"
     assert bench.training.controls["dataset"].value == "attic"
 
 

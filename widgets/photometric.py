@@ -26,8 +26,8 @@ _LIGHTS = [
 class PhotometricPanel(Panel):
     """The view of a `PhotometricModel`."""
 
-    title = "Photometric stereo"
-    subtitle = "Measure a surface from frames under several lights, and look at it in any light"
+    title = "Surface"
+    subtitle = "Photometric stereo: measure a surface from frames under several lights, and look at it in any light"
     model: PhotometricModel
 
     def build(self) -> Sequence[w.Widget]:

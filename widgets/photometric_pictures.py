@@ -71,14 +71,15 @@ def _frame(frame: Frame) -> str:
     data = base64.b64encode(frame.jpeg).decode()
     name = escape(frame.name, quote=True)
     picture = f'<img src="data:image/jpeg;base64,{data}" alt="{name}" style="height:120px">'
-    below = f"<figcaption>{_arrow(frame.towards)}{name}</figcaption>"
+    below = f'<figcaption style="white-space:nowrap">{_arrow(frame.towards)}{name}</figcaption>'
     return f"<figure>{picture}{below}</figure>"
 
 
 def _arrow(towards: tuple[float, float] | None) -> str:
     if towards is None:
         return ""
-    x, y = 8 * towards[0], -8 * towards[1]
+    long = max(float(np.hypot(*towards)), 0.3)  # a light near the axis keeps a short arrow
+    x, y = 7.5 * towards[0] / long, -7.5 * towards[1] / long
     turn = float(np.degrees(np.arctan2(y, x)))
     return (
         '<svg width="18" height="18" viewBox="-9 -9 18 18" style="vertical-align:middle;margin-right:4px" role="img" '
@@ -129,7 +130,7 @@ def report_html(told: SurfaceReport | None) -> str:
     facts = [
         ("defects", len(told.defects)), ("residual, 1 is ideal", f"{told.residual['median']:.2f}"),
         ("slope sd, degrees", f"{np.degrees(np.arctan(told.slope_sd)):.2f}"),
-        ("shines like foil", f"{100 * told.unreliable_share:.0f} %"), ("print in the slopes", leak),
+        ("unreliable: foil", f"{100 * told.unreliable_share:.0f} %"), ("print in the slopes", leak),
         ("largest shift, px", f"{worst:.2f}"), ("light from", told.light_field),
     ]  # fmt: skip
     notes = "".join(f"<li>{escape(note)}</li>" for note in told.notes)

@@ -15,6 +15,8 @@ _PLACES = (
     (r"rcg dataset versions\b", "Versions"),
     (r"rcg dataset create\b", "“Add”, with another name and type"),
     (r"rcg (train|predict)\b", "the Training panel"),
+    (r"rcg normals\b", "“Measure” in the Surface panel"),
+    (r"--px-mm\b", "“mm per pixel” in the Surface panel"),
 )
 
 

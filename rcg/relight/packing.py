@@ -112,7 +112,8 @@ def _told(defect: SurfaceDefect) -> dict[str, Any]:
     return {
         "label": defect.label.replace("_", " "), "colour": f"rgb({red}, {green}, {blue})",
         "words": words + (", unreliable: shines like foil" if defect.unreliable else ""),
-        "polygon": [[round(x, 1), round(y, 1)] for x, y in defect.polygon],
+        # outlines count from the middle of the first pixel, the view from its corner
+        "polygon": [[round(x + 0.5, 1), round(y + 0.5, 1)] for x, y in defect.polygon],
     }  # fmt: skip
 
 
