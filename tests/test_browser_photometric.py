@@ -102,6 +102,9 @@ def test_wheel_drag_keys_and_the_list_move_the_view(page):
     assert view(page, "view.state.light[0]") == pytest.approx(low + 0.1)
     page.get_by_role("button", name="Raking light").click()
     assert view(page, "view.state.low") < 0.2
+    page.evaluate("() => document.querySelector('#view').relight.set('sure', 0.95)")
+    assert not page.get_by_role("button", name="dent").is_visible(), "its confidence is 0.9"
+    assert page.get_by_text("Defects (0 of 1)").is_visible()
 
 
 def test_it_draws_only_when_something_changed_and_often_when_it_does(page):

@@ -111,6 +111,7 @@ def _told(defect: SurfaceDefect) -> dict[str, Any]:
     words = f"{defect.length_mm:.1f} x {defect.width_mm:.2f} mm, {depth}, confidence {100 * defect.confidence:.0f} %"
     return {
         "label": defect.label.replace("_", " "), "colour": f"rgb({red}, {green}, {blue})",
+        "confidence": round(defect.confidence, 3),
         "words": words + (", unreliable: shines like foil" if defect.unreliable else ""),
         # outlines count from the middle of the first pixel, the view from its corner
         "polygon": [[round(x + 0.5, 1), round(y + 0.5, 1)] for x, y in defect.polygon],

@@ -1,7 +1,7 @@
 // Relights a measured card: normals, colour, gloss and height as textures, a light that follows the pointer.
 // createRelight(root, data, hooks) is all there is; the notebook's widget and the exported page call it alike.
 // data: width, height (of the frames), shown ([w, h] of the textures), mm_per_px, height_mm ([low, high]),
-// images {high, low, colour} (Blobs of PNG, PNG, JPEG), defects [{label, words, polygon, colour}].
+// images {high, low, colour} (Blobs of PNG, PNG, JPEG), defects [{label, words, polygon, colour, confidence}].
 
 const RELIGHT_MODES = [["lit", "Lit"], ["clay", "Relief without print"], ["height", "Height, shaded"],
   ["normals", "Normals"], ["albedo", "Print without light"]];
@@ -76,7 +76,7 @@ function createRelight(root, data, hooks = {}) {
     + "minus zoom, Shift with arrow keys moves the card, 0 shows all of it, D shows or hides the defects");
 
   const state = {mode: 0, shine: 1, relief: 1, low: 0.6, light: [-0.5, 0.5], zoom: 1, middle: [0.5, 0.5],
-    defects: true, selected: -1};
+    defects: true, sure: 0, selected: -1};
   const controls = {};
   let gl = null, program = null, textures = {}, decoded = null, asked = 0, gone = false, size = [1, 1];
   let coarse = 1, last = 0, slow = 0, rest = 0;  // a slow machine draws fewer pixels while things move, all at rest
@@ -114,7 +114,7 @@ function createRelight(root, data, hooks = {}) {
     set("low", 0.15); set("relief", 6); set("mode", 1);
   });
   button("Reset", "Light, relief and view as at the beginning", () => {
-    for (const [name, value] of [["low", 0.6], ["relief", 1], ["shine", 1], ["mode", 0]]) set(name, value);
+    for (const [name, value] of [["low", 0.6], ["relief", 1], ["shine", 1], ["mode", 0], ["sure", 0]]) set(name, value);
     state.light = [-0.5, 0.5];
     fit();
   });
@@ -122,13 +122,23 @@ function createRelight(root, data, hooks = {}) {
   Object.assign(shows, {type: "checkbox", checked: true});
   shows.addEventListener("change", () => set("defects", shows.checked));
   controls.defects = shows;
+  if (data.defects.length > 8) slider("sure", "Surer than", "Show only defects of at least this confidence", 0, 1, 0.01);
 
   function set(name, value) {
     state[name] = value;
     const input = controls[name];
     if (input) { if (input.type === "checkbox") input.checked = value; else input.value = value; }
     marks.style.display = state.defects ? "" : "none";
+    if (name === "sure") sift();
     plan();
+  }
+  function sift() {
+    const keep = data.defects.map(each => each.confidence >= state.sure), some = keep.filter(Boolean).length;
+    for (const each of [...marks.children, ...list.querySelectorAll("button[data-at]")]) {
+      each.style.display = keep[each.dataset.at] ? "" : "none";
+    }
+    const all = data.defects.length;
+    head.textContent = !all ? "No defects found" : some < all ? `Defects (${some} of ${all})` : `Defects (${all})`;
   }
   function plan() { if (!asked && !gone) asked = requestAnimationFrame(paced); }
   function paced(now) {
@@ -192,7 +202,7 @@ function createRelight(root, data, hooks = {}) {
     ring.dataset.at = at;
     marks.append(ring);
   });
-  make("div", "rcg-relight-head", list, data.defects.length ? `Defects (${data.defects.length})` : "No defects found");
+  const head = make("div", "rcg-relight-head", list);
   data.defects.forEach((each, at) => {
     const line = button("", "Zoom to this place", () => { zoomTo(at); hooks.select && hooks.select(at); }, list);
     line.dataset.at = at;
@@ -201,6 +211,7 @@ function createRelight(root, data, hooks = {}) {
     make("span", "rcg-relight-words", line, each.words);
   });
   if (data.defects.length) button("Show the whole card", "Key 0", fit, list).className = "rcg-relight-all";
+  sift();
   const [shownW, shownH] = data.shown;
   let resolution = `${shownW} x ${shownH} px shown of ${fullW} x ${fullH} px measured`;
   const tellFoot = () => {
