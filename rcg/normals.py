@@ -351,7 +351,8 @@ def _write(folder: Path, told: SurfaceReport, found: Surface) -> None:
         "confidence": pictures.confidence_picture(solved),
         "gloss": pictures.albedo_picture(found.gloss, mask=mask),
         "defects": pictures.defect_overlay(colour, told.defects, mm_per_px=told.mm_per_px),
-        "unreliable": (solved.unreliable * np.uint8(255)),
+        "unreliable": solved.unreliable * np.uint8(255),
+        "mask": (solved.solved if mask is None else solved.solved & mask) * np.uint8(255),
     }
     for name, picture in pixels.items():
         write_bytes(folder / f"{name}.png", encode_image(picture, ".png"))
@@ -451,5 +452,6 @@ def _picture_in(dataset: Dataset, told: SurfaceReport, name: str, report: Report
 
 __all__ = [
     "METHODS", "PREDICTIONS", "Surface", "SurfaceReport", "add_defects", "colour_picture", "confidence",
-    "defect_words", "frames_folder", "known_light", "measure_surface", "read_plane", "read_surface", "solve_surface",
+    "defect_words", "frames_folder", "known_light", "level_outside", "measure_surface", "read_plane",
+    "read_surface", "solve_surface",
 ]  # fmt: skip

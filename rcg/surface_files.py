@@ -24,6 +24,7 @@ REPORT = "report.json"
 ARRAYS = ("normals", "height", "confidence", "slope_sd", "gloss", "albedo")
 PICTURES = (
     "normals.png", "albedo.png", "height.png", "confidence.png", "gloss.png", "defects.png", "unreliable.png",
+    "mask.png",
 )  # fmt: skip
 _LISTED = 12
 FILES = frozenset({*(f"{name}.npy" for name in ARRAYS), *PICTURES, "defects.json", "relight.html", REPORT})

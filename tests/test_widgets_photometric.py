@@ -86,6 +86,21 @@ def test_measured_it_shows_numbers_layers_and_the_defects(measured):
     assert measured.relight.high[:4] == b"\x89PNG"
 
 
+def test_a_measurement_that_is_stopped_leaves_nothing_and_can_be_resumed(place, rendered):
+    panel = photometric_panel(place, inline=True)
+    panel.model.frames = str(rendered)
+    job = panel.model.measure()
+    job.cancel()
+    job.wait(60)
+    panel.model.jobs.poll()
+    assert job.state == "cancelled"
+    assert not panel.model.target_folder.exists()
+    panel.model.jobs.resume()
+    panel.model.jobs.wait(120)
+    assert panel.model.report.defects
+    assert [each.name for each in panel.model.target_folder.parent.iterdir()] == [panel.model.target_folder.name]
+
+
 def test_defects_are_added_and_the_page_is_exported(measured):
     ws = measured.model.workspace
     ws.create("damage", type="surface_damage")

@@ -122,7 +122,7 @@ class PhotometricPanel(Panel):
         )
         self.controls.update(relight=self.relight, into=into)
         m.observe(lambda change: self.relight.show(change["new"]), "packed")
-        row = beside(into, add, page, align_items="center")
+        row = beside(into, add, page, align_items="center", margin="8px 0 0 0")
         self._relight_card = card(self.relight, row, self.told("relight"), title="Relight, and the defects one by one")
         self._redraw()
         return self._relight_card
