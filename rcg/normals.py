@@ -23,6 +23,7 @@ from rcg.surface_files import (
     check_out,
     defect_values,
     defect_words,
+    read_mask,
     read_plane,
     read_surface,
     replacing,
@@ -38,6 +39,8 @@ METHODS = ("auto", "least-squares", "robust")
 PREDICTIONS = "photometric"
 WORST_SD = 0.03
 """The slope's standard deviation at which the confidence is 0, as in `rcg.photometric.pictures`."""
+_FLAT = 0.985
+"""A card's median normal stands at most 10 degrees from the camera's axis."""
 _PACKAGES = ("numpy", "scipy", "numba")
 _STEPS = ("reading", "calibrating", "registering", "solving", "relief", "defects", "writing")
 
@@ -258,9 +261,14 @@ def _relief(
     known = solved.solved if mask is None else solved.solved & mask
     inner = _inner(known, margin_px=0.5 / size if solved.mm_per_px else 4)
     within = inner if inner.any() else known
-    height = integrate(without_print(solved, mask=within), mm_per_px=size, mask=within)
+    flat = within.any() and float(np.median(solved.normals[..., 2][within])) > _FLAT
+    if not flat:  # an object in the round: no cut edge to leave out, and slopes that follow its print by nature
+        within = known
+    relief = without_print(solved, mask=within) if flat else solved
+    height = integrate(relief, mm_per_px=size, mask=within)
     height = np.where(known, height, 0).astype(np.float32)
-    return height, gloss_map(capture, solved, light, report=report), asdict(print_leak(solved, mask=within))
+    leak = asdict(print_leak(solved, mask=within)) if flat else None
+    return height, gloss_map(capture, solved, light, report=report), leak
 
 
 def _inner(mask: Mask, *, margin_px: float) -> Mask:
@@ -452,6 +460,6 @@ def _picture_in(dataset: Dataset, told: SurfaceReport, name: str, report: Report
 
 __all__ = [
     "METHODS", "PREDICTIONS", "Surface", "SurfaceReport", "add_defects", "colour_picture", "confidence",
-    "defect_words", "frames_folder", "known_light", "level_outside", "measure_surface", "read_plane",
-    "read_surface", "solve_surface",
+    "defect_words", "frames_folder", "known_light", "level_outside", "measure_surface", "read_mask",
+    "read_plane", "read_surface", "solve_surface",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rcg.errors import DataError
 from rcg.files import atomic, explain, part_prefix, read_json, remove_stale, sync_folder, umask
-from rcg.photometric.types import Plane, SurfaceDefect
+from rcg.photometric.types import Mask, Plane, SurfaceDefect
 from rcg.types import Point
 
 MADE_BY = "rcg normals"
@@ -221,3 +221,14 @@ def read_plane(folder: str | Path, name: str) -> Plane:
     except (OSError, ValueError) as error:
         what = "this part of the measurement cannot be read"
         raise DataError(what, where=path, fix="measure the frames again") from error
+
+
+def read_mask(folder: str | Path) -> Mask:
+    """Where a measurement has a surface: (h, w), true on the card.
+
+    Raises:
+        RcgError: If it is not there.
+    """
+    from rcg.images import read_image
+
+    return np.asarray(read_image(Path(folder) / "mask.png")[..., 0] > 0)

@@ -16,7 +16,7 @@ from rcg.images import read_image
 from rcg.normals import add_defects, frames_folder, measure_surface, read_plane, read_surface, solve_surface
 from rcg.photometric import calibrate_plane, write_calibration
 from rcg.photometric.calibrate import as_calibration
-from rcg.photometric.types import SurfaceDefect
+from rcg.photometric.types import Capture, LightRig, SurfaceDefect
 from rcg.photometric.writing import write_capture
 from rcg.relight import pack, write_relight_page
 from rcg.synthetic.plain import Dent, Scratch, plain_surface
@@ -133,6 +133,22 @@ def test_without_the_size_of_a_pixel_it_says_what_is_missing(shot, tmp_path):
     assert any("--px-mm" in note for note in found.notes)
     assert any("found from the card" in note for note in found.notes)
     assert np.isfinite(found.height).all()
+
+
+def test_an_object_in_the_round_keeps_its_shape_and_is_not_taken_for_print():
+    rows, columns = np.mgrid[:120, :120]
+    x, y = (columns - 59.5) / 55, (59.5 - rows) / 55
+    mask = x**2 + y**2 < 0.8
+    up = np.sqrt(np.where(mask, 1 - x**2 - y**2, 1))
+    normals = np.dstack([np.where(mask, x, 0), np.where(mask, y, 0), up])
+    rig = LightRig.ring(8, radius_mm=100, height_mm=250)
+    lit = np.maximum(np.einsum("kc,hwc->khw", rig.directions, normals), 0) * (0.5 + 0.2 * np.sin(columns / 7))
+    far = LightRig(directions=rig.directions)
+    found = solve_surface(Capture(images=(lit * 200).astype(np.uint8), rig=far, mask=mask))
+    assert found.leak is None
+    truth = np.sqrt(np.maximum(1 - x**2 - y**2, 0)) * 55
+    off = found.height - truth
+    assert np.std(off[mask]) < 1.0, "pixels, on a ball of 55"
 
 
 def test_a_calibration_that_does_not_fit_is_refused(frames, shot, tmp_path):

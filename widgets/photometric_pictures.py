@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 from rcg.images import encode_image, read_image
-from rcg.normals import SurfaceReport, read_plane
+from rcg.normals import SurfaceReport, read_mask, read_plane
 from rcg.photometric.types import Capture
 from widgets.kit import facts_html
 
@@ -97,8 +97,9 @@ def layer_picture(told: SurfaceReport, layer: str, *, outlines: bool) -> bytes:
     if layer.startswith("band "):
         scale = float(layer.split()[1])
         height = np.array(read_plane(told.out, "height"))
-        band = bands(height, mm_per_px=told.mm_per_px or 1.0, scales_mm=(scale,))[0]
-        pixels = relief_picture(band.height_um)
+        mask = read_mask(told.out)
+        band = bands(height, mm_per_px=told.mm_per_px or 1.0, mask=mask, scales_mm=(scale,))[0]
+        pixels = relief_picture(band.height_um, mask=mask)
     else:
         pixels = read_image(told.out / f"{layer}.png")
     if outlines:

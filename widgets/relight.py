@@ -10,7 +10,7 @@ import numpy as np
 import traitlets as t
 from numpy.typing import NDArray
 
-from rcg.normals import SurfaceReport, level_outside, read_plane
+from rcg.normals import SurfaceReport, level_outside, read_mask, read_plane
 from rcg.photometric.types import Plane, SurfaceDefect
 from rcg.relight import Packed, code_of_view, pack, style_of_view
 
@@ -81,7 +81,7 @@ def packed_surface(told: SurfaceReport) -> Packed:
     from rcg.images import read_image
 
     planes: dict[str, Any] = {name: read_plane(told.out, name) for name in ("normals", "gloss", "height")}
-    normals = level_outside(planes["normals"], read_image(told.out / "mask.png")[..., 0] > 0)
+    normals = level_outside(planes["normals"], read_mask(told.out))
     return pack(
         normals, read_image(told.out / "albedo.png"), gloss=planes["gloss"], height=planes["height"],
         defects=told.defects, mm_per_px=told.mm_per_px,
