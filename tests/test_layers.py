@@ -20,7 +20,8 @@ ORDER = [
     {"annotations", "photometric"},
     {"synthetic", "measuring", "relight"}, {*WORKSPACE, "job_files", "jobs", "job_process"}, {"training"},
     {"grading", "readiness", "review"},
-    {"cluster", "capture", "info", "demo", "making", "surface_files", "normals", "console"}, {"cli", "cli_dataset", "cli_normals"}, {"__init__", "__main__"},
+    {"cluster", "capture", "info", "demo", "making", "surface_files", "normals", "console"},
+    {"cli", "cli_dataset", "cli_normals"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 HEAVY = {"torch", "torchvision", "PIL", "cv2", "matplotlib", "fiftyone", "pycocotools", "tensorboard", "ipywidgets"}
