@@ -10,12 +10,13 @@ Example:
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rcg.lazy import lazy
 
 if TYPE_CHECKING:
-    from rcg import photometric
+    from rcg import photometric, synthetic
     from rcg.annotations import Conversion, convert
     from rcg.datasets import Dataset
     from rcg.errors import RcgError
@@ -39,7 +40,6 @@ _HOME = {
     "training": ("Metrics", "Predictions", "TrainConfig", "evaluate", "predict", "resume", "train"),
     "workspace": ("Workspace",),
 }
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 try:
     __version__ = version("rcg")
@@ -49,19 +49,7 @@ except PackageNotFoundError:  # run from a folder that was never installed
 __all__ = [
     "Conversion", "Dataset", "Metrics", "Predictions", "RcgError", "Readiness", "Run", "Tick", "TrainConfig",
     "Workspace", "bar", "convert", "evaluate", "jsonl", "lines", "make_dataset", "measure_surface", "photometric",
-    "predict", "resume", "silent", "tee", "train", "validate",
+    "predict", "resume", "silent", "synthetic", "tee", "train", "validate",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name == "photometric":
-        return import_module("rcg.photometric")
-    if name not in _MODULE:
-        raise AttributeError(f"module 'rcg' has no attribute {name!r}")
-    value = getattr(import_module(f"rcg.{_MODULE[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, globals(), _HOME, ("photometric", "synthetic"))

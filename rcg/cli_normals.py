@@ -23,7 +23,8 @@ def normals(
     json: AsJson = False,
 ) -> None:
     """Measure a card's surface from frames under several lights: normals, height, defects, a page to relight it."""
-    from rcg.normals import frames_folder, measure_surface
+    from rcg.normals import measure_surface
+    from rcg.surface_dataset import frames_folder
 
     known = None if Path(frames).expanduser().is_dir() else open_workspace(workspace)
     done = measure_surface(

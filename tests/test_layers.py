@@ -14,13 +14,13 @@ WORKSPACE = {
     "importing", "quality", "remapping", "table", "version_content", "version_store", "versions", "workspace",
 }  # fmt: skip
 ORDER = [
-    {"errors"}, {"progress"}, {"types", "figures", "card_specs"}, {"geometry", "processes"}, {"files"},
+    {"errors", "lazy"}, {"progress"}, {"types", "figures", "card_specs"}, {"geometry", "processes"}, {"files"},
     {"locks", "folders"},
     {"image_headers"}, {"images", "places"},
     {"annotations", "photometric"},
     {"synthetic", "measuring", "relight"}, {*WORKSPACE, "job_files", "jobs", "job_process"}, {"training"},
     {"grading", "readiness", "review"},
-    {"cluster", "capture", "info", "demo", "making", "surface_files", "normals", "console"},
+    {"cluster", "capture", "info", "demo", "making", "surface_files", "surface_dataset", "normals", "console"},
     {"cli", "cli_dataset", "cli_normals"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -13,12 +13,13 @@ from PIL import Image
 
 from rcg.errors import CalibrationError, Cancelled, ConfigError, DataError
 from rcg.images import read_image
-from rcg.normals import add_defects, frames_folder, measure_surface, read_plane, read_surface, solve_surface
+from rcg.normals import measure_surface, read_plane, read_surface, solve_surface
 from rcg.photometric import calibrate_plane, write_calibration
 from rcg.photometric.calibrate import as_calibration
 from rcg.photometric.types import Capture, LightRig, SurfaceDefect
 from rcg.photometric.writing import write_capture
 from rcg.relight import pack, write_relight_page
+from rcg.surface_dataset import add_defects, frames_folder
 from rcg.synthetic.plain import Dent, Scratch, plain_surface
 from rcg.synthetic.rig import render_capture
 from rcg.synthetic.rig_model import View

@@ -13,10 +13,11 @@ from traitlets import Bool, Instance, Tuple, Unicode, observe
 from rcg.captures import captures
 from rcg.errors import ConfigError, DataError
 from rcg.jobs import Job
-from rcg.normals import SurfaceReport, add_defects, frames_folder, known_light, read_surface
+from rcg.normals import SurfaceReport, known_light, read_surface
 from rcg.photometric.types import Capture
 from rcg.progress import counted
 from rcg.relight import Packed
+from rcg.surface_dataset import add_defects, frames_folder
 from rcg.workspace import Workspace
 from widgets.base import Message, PanelModel
 from widgets.code import Code, code_of

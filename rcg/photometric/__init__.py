@@ -5,9 +5,9 @@ The types are here at once; every function below loads its part when it is first
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rcg.lazy import lazy
 from rcg.photometric.types import Capture, LightField, LightRig, NormalMap, SurfaceDefect
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _HOME = {
     "solving": ("colour_albedo", "solve_normals"),
     "writing": ("read_calibration", "write_calibration", "write_capture"),
 }
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "Capture", "LightField", "LightRig", "NormalMap", "SurfaceDefect", "bands", "calibrate_ball", "calibrate_plane",
@@ -47,14 +46,4 @@ __all__ = [
     "to_records", "write_calibration", "write_capture",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module 'rcg.photometric' has no attribute {name!r}")
-    value = getattr(import_module(f"rcg.photometric.{_MODULE[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, globals(), _HOME)

@@ -5,8 +5,9 @@ Every name loads its part when it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rcg.lazy import lazy
 
 if TYPE_CHECKING:
     from rcg.synthetic.cards import Card, draw_card, with_defects
@@ -30,7 +31,6 @@ _HOME = {
     "showing": ("close_up", "draw_labels", "draw_truth", "raking_light"),
     "views": ("CardView", "DefectTruth", "ViewTruth"),
 }
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "LABELS", "LIDS", "NUISANCES", "Card", "CardView", "Defect", "DefectTruth", "RenderedSet", "RigShot", "ViewTruth",
@@ -38,14 +38,4 @@ __all__ = [
     "render_dataset", "render_photo", "render_scan", "with_defects",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module 'rcg.synthetic' has no attribute {name!r}")
-    value = getattr(import_module(f"rcg.synthetic.{_MODULE[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, globals(), _HOME)
