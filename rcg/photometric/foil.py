@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from rcg.photometric.field import grey_frames
+from rcg.photometric.finish import Blocks, Coat, shares_at, sheen
 from rcg.photometric.order import at_places
-from rcg.photometric.types import Capture, Floats, LightField, Mask, Plane
+from rcg.photometric.types import Capture, Floats, LightField, Mask
 
 MISFIT = 0.06
 """Of block means against their albedo: a diffuse surface leaves 1 to 3 %, metal 20 % and more."""
 LOCAL_MM = 1.5
 """Standard deviation of the neighbourhood whose mean tells how foil answers each light."""
+FALL = (-10.0, -3.0)
+"""Of the logarithm of foil's light with the half angle, for each radian: GGX of roughness 0.1 to 0.3, 22 degrees off,
+gives -9 to -6; ink over the foil makes it less."""
 MAX_TILT_DEG = 3.0
-_BLOCK_PX = 8
 _SAMPLE = 40_000
 
 
@@ -68,7 +70,10 @@ def levelled(capture: Capture, field: LightField) -> tuple[LightField, float]:
 
 def _thinned(capture: Capture) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:
     step = max(1, int(np.sqrt(capture.height * capture.width / _SAMPLE)))
-    return np.arange(step // 2, capture.height, step), np.arange(step // 2, capture.width, step)
+    return (
+        np.arange(step // 2, capture.height, step, dtype=np.int64),
+        np.arange(step // 2, capture.width, step, dtype=np.int64),
+    )
 
 
 def _solved(lights: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -79,69 +84,105 @@ def _solved(lights: Floats, y: Floats) -> tuple[Floats, Floats]:
     return b, np.sqrt((rest**2).mean(axis=1)) / np.maximum(np.linalg.norm(b, axis=1), 1e-12)
 
 
-def shining(capture: Capture, field: LightField) -> tuple[Mask, LightField] | None:
-    """Where a surface shines like foil, and a light field that its own local means calibrate there.
+def misfit(blocks: Blocks, coat: Coat | None) -> Floats:
+    """(rows, columns) root mean square of what no matte plane explains, as a share of the albedo.
 
-    Means of blocks keep foil's misfit and lose the noise and the print. Where many together misfit, what each light
-    gives there, against the mean of all, is the answer of a plane: y_i / local mean_i (l_i . z).
+    Below 3 % of white paper the share is of that: there it would be noise.
+    """
+    seen = blocks.seen
+    if coat is not None:
+        gloss = coat.strength * sheen(blocks.directions, blocks.view, coat.roughness) / blocks.directions[..., 2]
+        seen = (seen - gloss) / shares_at(coat, *blocks.places)
+    lights = np.moveaxis(blocks.directions, 0, 2).reshape(-1, len(seen), 3)
+    y = np.moveaxis(seen * blocks.directions[..., 2], 0, 2).reshape(-1, len(seen))
+    b, rest = _solved(lights, y)
+    length = np.linalg.norm(b, axis=1)
+    return np.asarray((rest * length / np.maximum(length, 0.03 * blocks.white)).reshape(blocks.good.shape))
 
-    Args:
-        capture: The frames, with mm_per_px.
-        field: What each pixel gets of each light.
 
-    Returns:
-        (h, w) true on foil, and the field for it, on a finer grid; None where nothing shines.
+def shining(blocks: Blocks, coat: Coat | None, inside: Mask) -> Mask:
+    """(rows, columns) where a plane card shines like foil: what many blocks together leave, and all that they enclose.
+
+    What either fits, the matte plane or the one under a coat, is no foil: the table around a card has no coat. Around
+    the middle of the picture lights on a ring stand alike, and foil looks like paper there: what foil encloses
+    is taken for foil.
+    """
+    from scipy import ndimage
+
+    rest = misfit(blocks, None) if coat is None else np.minimum(misfit(blocks, coat), misfit(blocks, None))
+    rest = ndimage.median_filter(np.where(blocks.good, rest, 0.0), size=3)
+    off = rest > MISFIT
+    # the rim of a card casts a shadow on the table, a line of blocks all round; a card may be found too small
+    sure = ndimage.binary_opening(off & inside) | ndimage.binary_opening(off, np.ones((5, 5)))
+    found = ndimage.binary_propagation(sure, mask=(rest > MISFIT / 2) & inside | sure)
+    closed = ndimage.binary_closing(np.pad(found, 4), iterations=3)[4:-4, 4:-4]
+    filled = ndimage.binary_fill_holes(closed | found)
+    return np.asarray(ndimage.binary_dilation(filled), np.bool_)  # blocks at its edge hold some of both
+
+
+def foil_light(blocks: Blocks, foil: Mask, field: LightField, capture: Capture) -> LightField:
+    """A light field for what shines like foil, from its own local mean and from how fast its light falls off.
+
+    The mean over a neighbourhood tells what a plane of that foil sends back of each light. Metal answers a slope many
+    times as strongly as paper does: how strongly is told by the fall of the logarithm of its light with the angle
+    between the normal and the half vector, as that angle changes over the card. Directions are those of lights under
+    which paper would answer as strongly.
     """
     from scipy import ndimage
 
     assert capture.mm_per_px is not None
-    values, good = _blocks(capture, field)
-    rows, columns = ((np.arange(size) + 0.5) * _BLOCK_PX - 0.5 for size in good.shape)
-    gains, directions = at_places(field, rows, columns, capture.height, capture.width)
-    y = values * gains
-    lights = np.moveaxis(np.broadcast_to(directions, (*y.shape, 3)), 0, 2).reshape(-1, len(y), 3)
-    _, rest = _solved(lights, np.moveaxis(y, 0, 2).reshape(-1, len(y)))
-    foil = (rest.reshape(good.shape) > MISFIT) & good
-    foil = ndimage.median_filter(foil.astype(np.uint8), size=3).astype(bool)
-    if not foil.any():
-        return None
-    sigma = LOCAL_MM / (capture.mm_per_px * _BLOCK_PX)
-    weight = foil.astype(np.float64)
+    up = blocks.directions[..., 2]
+    half = blocks.directions + blocks.view
+    half /= np.linalg.norm(half, axis=-1, keepdims=True)
+    angle = np.arccos(np.clip(half[..., 2], -1, 1))
+    usable = foil & blocks.good if (foil & blocks.good).any() else foil
+    fall = _fall(np.log(np.maximum(blocks.seen[:, usable], 1e-6)), angle[:, usable])
+    steep = -fall * half[..., :2] / np.maximum(np.sin(angle), 1e-3)[..., None]
+    lights = np.concatenate([steep + blocks.directions[..., :2] / up[..., None], np.ones((*up.shape, 1))], axis=-1)
+    lights /= np.linalg.norm(lights, axis=-1, keepdims=True)
+    sigma = LOCAL_MM / (capture.mm_per_px * blocks.side)
+    weight = usable.astype(np.float64)
     below = ndimage.gaussian_filter(weight, sigma, mode="constant")
-    ratio = y / np.maximum(y.mean(axis=0), 1e-12)
+    ratio = blocks.seen / np.maximum(blocks.seen.mean(axis=0), 1e-12)
     local = np.stack([ndimage.gaussian_filter(each * weight, sigma, mode="constant") for each in ratio])
     local = np.where(below > 1e-4, local / np.maximum(below, 1e-4), 1.0)
-    up = np.broadcast_to(directions[..., 2], local.shape)
-    share = np.where(below > 1e-4, up / up.mean(axis=0) / np.maximum(local, 0.02), 1.0)
-    mask = np.kron(foil, np.ones((_BLOCK_PX, _BLOCK_PX), bool))
-    mask = np.pad(mask, ((0, _BLOCK_PX), (0, _BLOCK_PX)), mode="edge")[: capture.height, : capture.width]
-    return mask, _finer(field, share, capture.height, capture.width)
+    share = lights[..., 2] / (up * np.maximum(local, 0.02))
+    return _finer(field, share, lights, side=blocks.side, size=(capture.height, capture.width))
 
 
-def _finer(field: LightField, share: Floats, height: int, width: int) -> LightField:
-    """The field with its gains times `share` of blocks (k, rows, columns), on a grid of about two blocks."""
+def _fall(logs: Floats, angle: Floats) -> float:
+    """Slope of the logarithm of foil's light against the angle, one for all lights; each has a constant of its own."""
+    logs, angle = (each - each.mean(axis=0) for each in (logs, angle))
+    weight, found = np.ones_like(logs), 0.0
+    for _ in range(8):
+        total = weight.sum(axis=1, keepdims=True)
+        x = angle - (weight * angle).sum(axis=1, keepdims=True) / total
+        y = logs - (weight * logs).sum(axis=1, keepdims=True) / total
+        found = float((weight * x * y).sum() / max((weight * x * x).sum(), 1e-12))
+        off = y - found * x
+        weight = 1 / (1 + (off / (2.385 * max(1.4826 * float(np.median(np.abs(off))), 1e-6))) ** 2)
+    return float(np.clip(found, *FALL))
+
+
+def over_pixels(blocks: Mask, side: int, height: int, width: int) -> Mask:
+    """A map of blocks as one of pixels."""
+    rows = np.minimum(np.arange(height) // side, blocks.shape[0] - 1)
+    columns = np.minimum(np.arange(width) // side, blocks.shape[1] - 1)
+    return np.ascontiguousarray(blocks[rows[:, None], columns[None, :]])
+
+
+def _finer(field: LightField, share: Floats, lights: Floats, *, side: int, size: tuple[int, int]) -> LightField:
+    """The field with its gains times `share` of blocks (k, rows, columns) and other directions, on a fine grid."""
     from scipy import ndimage
 
-    places = [np.linspace(0, size - 1, max(2, size // (2 * _BLOCK_PX))) for size in (height, width)]
-    gains, directions = at_places(field, places[0], places[1], height, width)
-    at = np.meshgrid(*((place + 0.5) / _BLOCK_PX - 0.5 for place in places), indexing="ij")
-    fine = np.stack([ndimage.map_coordinates(each, at, order=1, mode="nearest") for each in share])
-    wide: Plane = np.ascontiguousarray(np.broadcast_to(directions, (*fine.shape, 3)), np.float32)
-    return replace(field, gains=np.asarray(gains * fine, np.float32), directions=wide)
+    places = [np.linspace(0, pixels - 1, max(2, pixels // (2 * side))) for pixels in size]
+    gains, _ = at_places(field, places[0], places[1], *size)
+    at = np.meshgrid(*((place + 0.5) / side - 0.5 for place in places), indexing="ij")
 
+    def between(plane: Floats) -> Floats:
+        return np.asarray(ndimage.map_coordinates(plane, at, order=1, mode="nearest"))
 
-def _blocks(capture: Capture, field: LightField) -> tuple[Floats, Mask]:
-    """Means of blocks (k, rows, columns), dark taken off, and which lie in the mask and are lit."""
-    rows, columns = capture.height // _BLOCK_PX, capture.width // _BLOCK_PX
-    out = np.empty((capture.lights, rows, columns))
-    for top in range(0, rows, 16):
-        cut = slice(top * _BLOCK_PX, min(top + 16, rows) * _BLOCK_PX)
-        dark = capture.dark if capture.dark is None or capture.dark.ndim == 1 else capture.dark[..., cut, :]
-        part = Capture(images=capture.images[:, cut], dark=dark, full_scale=capture.full_scale)
-        grey = grey_frames(part, field.channel_weights)[:, :, : columns * _BLOCK_PX]
-        out[:, top : top + 16] = grey.reshape(len(grey), -1, _BLOCK_PX, columns, _BLOCK_PX).mean(axis=(2, 4))
-    good = np.isfinite(out).all(axis=0) & (out.mean(axis=0) > 0.004 * capture.full_scale)
-    if capture.mask is not None:
-        inside = capture.mask[: rows * _BLOCK_PX, : columns * _BLOCK_PX]
-        good &= inside.reshape(rows, _BLOCK_PX, columns, _BLOCK_PX).mean(axis=(1, 3)) > 0.5
-    return np.where(good, out, 1.0), good
+    fine = np.stack([between(each) for each in share])
+    wide = np.stack([np.stack([between(each[..., axis]) for axis in range(3)], axis=-1) for each in lights])
+    wide /= np.linalg.norm(wide, axis=-1, keepdims=True)
+    return replace(field, gains=np.asarray(gains * fine, np.float32), directions=np.ascontiguousarray(wide, np.float32))

@@ -258,7 +258,7 @@ def any_bad(bad: Any, fits: Any, worst: Any) -> bool:
     found = np.uint8(0)
     for x in range(bad.size):
         found |= bad[x] | np.uint8(fits[x] > worst)
-    return found > 0
+    return bool(found > 0)
 
 
 @njit(**_JIT)
@@ -304,7 +304,7 @@ def weighted(y: Any, lights: Any, w: Any, matrix: Any, b: Any) -> float:
             xz += weight * lx * lz
             yz += weight * ly * lz
     matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5] = xx, yy, zz, xy, xz, yz
-    return solve3(matrix, (vx, vy, vz), b)
+    return float(solve3(matrix, (vx, vy, vz), b))
 
 
 @njit(**_JIT)
@@ -338,7 +338,7 @@ def middle(values: Any, keep: Any, room: Any) -> float:
 
 
 @njit(**_JIT)
-def robust(
+def robust(  # noqa: PLR0917
     y: Any, lights: Any, sigma: Any, keep: Any, rules: Any, w: Any, matrix: Any, b: Any, rest: Any, room: Any
 ) -> None:
     """IRLS with Cauchy weights, after leaving out values far in the shade; `keep`, `w`, `matrix` and `b` are changed.
@@ -450,9 +450,31 @@ def pixel_nodes(line: Any, x: float, step: float, out: Any) -> None:
 
 
 @njit(**_JIT)
+def take_off(m: Any, glow: Any, at: float, step: float, gloss: Any) -> None:
+    """Take what gloss adds off the values (k, w) of a row that lies at `at` in `glow`; those that do not count stay.
+
+    A fiftieth of a value is left in any case, so that no pixel loses all its light. `gloss` is room, (columns, k, 1).
+    """
+    if glow.shape[0] == 0:
+        return
+    between_rows(glow, at, gloss)
+    columns, none, least = gloss.shape[0], np.float32(-1), np.float32(0.02)
+    for i in range(m.shape[0]):
+        for c in range(max(columns - 1, 1)):
+            after = min(c + 1, columns - 1)
+            first = math.ceil(c * step - 1e-6)
+            last = m.shape[1] if c >= columns - 2 else math.ceil((c + 1) * step - 1e-6)
+            start, rise = gloss[c, i, 0], (gloss[after, i, 0] - gloss[c, i, 0]) / np.float32(step)
+            row, off = m[i, first:last], np.float32(first - c * step)
+            for x in range(row.size):
+                value = row[x] - (start + rise * (np.float32(x) + off))
+                row[x] = none if row[x] < 0 else max(value, least * row[x])
+
+
+@njit(**_JIT)
 def solve_rows(  # noqa: PLR0917
-    frames: Any, dark: Any, shares: Any, low: Any, high: float, mask: Any, grid: Any, cov: Any, noise: Any, fit: float,
-    rules: Any, top: int, bottom: int, normals: Any, albedo: Any, used: Any, chi2: Any, sd: Any,
+    frames: Any, dark: Any, shares: Any, low: Any, high: float, mask: Any, grid: Any, cov: Any, noise: Any, glow: Any,
+    fit: float, rules: Any, top: int, bottom: int, normals: Any, albedo: Any, used: Any, chi2: Any, sd: Any,
 ) -> None:  # fmt: skip
     """Solve rows `top` to `bottom` into whole planes.
 
@@ -466,6 +488,7 @@ def solve_rows(  # noqa: PLR0917
         grid: (rows, columns, k, 7) float32: gain times pseudo-inverse, direction, gain, at nodes.
         cov: (rows, columns, 6, 1) float32: xx, yy, zz, xz, yz, xy of (L'L)^-1 at nodes.
         noise: (a, b) float32.
+        glow: (rows, columns, k, 1) float32 at the nodes of `grid`, what gloss adds to a value; no rows for none.
         fit: See `solve_pixel`.
         rules: See `robust`.
         top: First row.
@@ -486,6 +509,7 @@ def solve_rows(  # noqa: PLR0917
     fits, sds = np.empty(width, np.float32), np.empty(width, np.float32)
     flat, deep, out = np.empty((6, count)), np.empty((2, 6)), np.empty(5)
     step = (width - 1) / max(columns - 1, 1)
+    gloss = np.empty((columns, count, 1), np.float32)
     worst = np.float32(fit)
     for y in range(top, bottom):
         load_row(frames, dark, y, shares, low, high, whole, m, bad)
@@ -493,6 +517,7 @@ def solve_rows(  # noqa: PLR0917
         if y == top or rows > 1:
             between_rows(grid, at, line)
             between_rows(cov, at, covs)
+        take_off(m, glow, at, step, gloss)
         if columns == 1:
             sums_even(m, line[0], foretold(line[0], noise), b, spread, rest)
             finish_row(b, spread, rest, count, over, up, normals[y].reshape(-1), albedo[y], fits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ NODE_PX = 64.0
 SATURATED = 0.98
 SHARE_OF_NOISE = 3.0
 _SAMPLE_ROWS = 48
+NO_GLOW = np.zeros((0, 1, 1, 1), np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class Setup:
         grid: (rows, columns, k, 7) float32: gain times pseudo-inverse, direction, gain.
         cov: (rows, columns, 6, 1) float32: xx, yy, zz, xz, yz, xy of (L'L)^-1.
         noise: (a, b) float32 of the variance a * value + b.
+        glow: (rows, columns, k, 1) float32 at the nodes of `grid`, what gloss adds to a value; no rows for none.
     """
 
     frames: NDArray[Any]
@@ -67,6 +69,7 @@ class Setup:
     grid: Plane
     cov: Plane
     noise: Plane
+    glow: Plane
 
 
 def prepare(capture: Capture, field: LightField) -> Setup:
@@ -96,7 +99,18 @@ def prepare(capture: Capture, field: LightField) -> Setup:
         grid=grid,
         cov=cov,
         noise=noise,
+        glow=NO_GLOW,
     )
+
+
+def with_glow(setup: Setup, glow: Plane) -> Setup:
+    """The same, with what gloss adds to each light's values, (rows, columns, k) at the nodes of a field, taken off."""
+    from scipy import ndimage
+
+    places = [np.linspace(0, size - 1, count) for size, count in zip(glow.shape, setup.grid.shape[:2], strict=False)]
+    at = np.meshgrid(*places, indexing="ij")
+    fine = [ndimage.map_coordinates(glow[..., i], at, order=1, mode="nearest") for i in range(glow.shape[2])]
+    return replace(setup, glow=np.ascontiguousarray(np.stack(fine, axis=-1)[..., None], np.float32))
 
 
 def _dark(capture: Capture) -> Plane:
@@ -198,7 +212,7 @@ def _sample(
         dark = dark[..., rows, cut]
     part = Capture(images=np.ascontiguousarray(capture.images[:, rows, cut]), dark=dark, full_scale=capture.full_scale)
     m = grey_frames(part, field.channel_weights)
-    inside = np.isfinite(m).all(axis=0)
+    inside = np.asarray(np.isfinite(m).all(axis=0), np.bool_)
     if capture.mask is not None:
         inside &= capture.mask[rows, cut]
     if grid.shape[:2] == (1, 1):
@@ -207,4 +221,4 @@ def _sample(
         at_rows = np.round(rows * (grid.shape[0] - 1) / max(capture.height - 1, 1)).astype(int)
         at_columns = np.round(np.arange(width) * (grid.shape[1] - 1) / max(capture.width - 1, 1)).astype(int)
         nodes = np.moveaxis(grid[at_rows[:, None], at_columns[None, :]], 2, 0)
-    return m, nodes, inside
+    return np.asarray(m, np.float64), np.asarray(nodes, np.float64), inside

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from rcg.errors import ConfigError, DataError
 from rcg.photometric.field import light_field
-from rcg.photometric.foil import levelled, shining
-from rcg.photometric.solver_setup import Rules, Setup, coefficients, prepare
-from rcg.photometric.types import Capture, LightField, NormalMap, Plane
+from rcg.photometric.flat_card import answer_slopes, look_at_card
+from rcg.photometric.foil import levelled
+from rcg.photometric.solver_setup import NO_GLOW, Rules, Setup, coefficients, prepare, with_glow
+from rcg.photometric.types import Capture, LightField, Mask, NormalMap, Plane
 from rcg.progress import Report, silent, tracked
 
 Method = Literal["auto", "least-squares", "robust"]
 METHODS = ("auto", "least-squares", "robust")
 FIT = {"auto": 3.0, "robust": 2.0, "least-squares": np.inf}
 """chi2 above which a pixel is solved robustly. With 8 lights noise alone exceeds 3 at 1 % and 2 at 8 % of pixels."""
-_FOIL_CHI2 = 10.0
 _TILE_PX = 1 << 19
 _TORCH_TILE_PX = 1 << 16
 
@@ -69,17 +69,24 @@ def solve_normals(
     """
     _check(method, tile_rows, threads)
     field = light_field(capture) if field is None else field
-    tilt = 0.0
-    if field.origin == "flat field" and capture.lights > 3:
-        field, tilt = levelled(capture, field)
+    field, tilt = levelled(capture, field) if field.origin == "flat field" and capture.lights > 3 else (field, 0.0)
+    card = look_at_card(capture, field)
+    field = field if card is None else card.field
     setup, rules = prepare(capture, field), Rules(fit=FIT[method])
+    if card is not None and card.glow is not None:
+        setup = with_glow(setup, card.glow)
     planes = Planes.empty(capture.height, capture.width)
     run_tiles(setup, rules, planes, device=device, tile_rows=tile_rows, threads=threads, report=report)
     if not planes.used.any():
         what = "no pixel has three lights that are neither black nor saturated"
         raise DataError(what, fix="check the exposure and the mask; take the frames again with a longer or shorter one")
     notes = [f"a tilt of {tilt:.2f} degrees was taken off: the card is taken to lie flat"] if tilt > 0.01 else []
-    notes += _solve_foil(capture, field, setup, rules, planes, device, threads)
+    if card is not None:
+        notes += card.notes
+        if card.response is not None:
+            answer_slopes(planes, card.response)
+        if card.foil is not None and card.foil_field is not None:
+            notes += _solve_foil(card.foil, card.foil_field, setup, rules, planes, device, threads)
     return NormalMap(
         normals=planes.normals,
         albedo=planes.albedo,
@@ -94,34 +101,27 @@ def solve_normals(
     )
 
 
-def _solve_foil(
-    capture: Capture, field: LightField, setup: Setup, rules: Rules, planes: Planes, device: str | None, threads: int
+def _solve_foil(  # noqa: PLR0917
+    mask: Mask, field: LightField, setup: Setup, rules: Rules, planes: Planes, device: str | None, threads: int
 ) -> list[str]:
     """Solve again where a plane card shines like foil; the sentence that says so."""
-    if capture.mm_per_px is None or capture.lights < 5 or not _plane(planes):
+    height, width = planes.albedo.shape
+    mask = mask & (planes.used > 0)
+    if not mask.any():
         return []
-    if (planes.chi2[::7, ::7] > _FOIL_CHI2).mean() < 0.002:
-        return []
-    found = shining(capture, field)
-    if found is None:
-        return []
-    mask, local = found
-    mask &= planes.used > 0
-    grid, cov = coefficients(local, capture.height, capture.width)
-    again = Planes.empty(capture.height, capture.width)
-    foil = replace(setup, grid=grid, cov=cov, mask=mask.view(np.uint8))
-    run_tiles(foil, rules, again, device=device, threads=threads)
-    mask &= again.used > 0
+    rows = np.flatnonzero(mask.any(axis=1))
+    grid, cov = coefficients(field, height, width)
+    again = Planes.empty(height, width)
+    foil = replace(setup, grid=grid, cov=cov, mask=mask.view(np.uint8), glow=NO_GLOW)
+    run_tiles(foil, rules, again, device=device, threads=threads, rows=(int(rows[0]), int(rows[-1]) + 1))
+    mask[: rows[0]] = mask[rows[-1] + 1 :] = False
+    inside = slice(int(rows[0]), int(rows[-1]) + 1)
+    mask[inside] &= again.used[inside] > 0
     for name in ("normals", "albedo", "used", "chi2", "slope_sd"):
         getattr(planes, name)[mask] = getattr(again, name)[mask]
     planes.unreliable[mask] = True
-    return [f"{100 * mask.mean():.0f} % shines like foil: there only relief finer than a few millimetres is seen"]
-
-
-def _plane(planes: Planes) -> bool:
-    """Whether the object lies flat: nearly all that fits points to the camera."""
-    fits = (planes.used > 0)[::7, ::7] & (planes.chi2[::7, ::7] < _FOIL_CHI2)
-    return fits.sum() < 50 or bool((planes.normals[::7, ::7, 2][fits] > 0.98).mean() > 0.8)
+    share = 100 * mask.mean()
+    return [f"{share:.0f} % shines like foil: there only relief finer than a few millimetres is seen, depth roughly"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -157,12 +157,14 @@ def run_tiles(
     device: str | None = None,
     tile_rows: int | None = None,
     threads: int = 1,
+    rows: tuple[int, int] | None = None,
     report: Report = silent,
 ) -> None:
-    """Fill the planes tile by tile, on the given device."""
+    """Fill the planes, or some of their rows, tile by tile, on the given device."""
     height, width = planes.albedo.shape
+    first, last = (0, height) if rows is None else rows
     if device is None or device == "cpu":
-        tiles = _tiles(height, width, tile_rows, _TILE_PX)
+        tiles = _tiles(last, width, tile_rows, _TILE_PX, first=first)
         for _ in tracked(
             _compiled(setup, rules, planes, tiles, threads), task="solve normals", report=report, total=len(tiles)
         ):
@@ -171,7 +173,8 @@ def run_tiles(
     from rcg.photometric.torch_solver import TorchSolver
 
     solver = TorchSolver(setup, rules, device=device)
-    for top, bottom in tracked(_tiles(height, width, tile_rows, _TORCH_TILE_PX), task="solve normals", report=report):
+    tiles = _tiles(last, width, tile_rows, _TORCH_TILE_PX, first=first)
+    for top, bottom in tracked(tiles, task="solve normals", report=report):
         solver.solve(top, bottom, planes)
 
 
@@ -184,7 +187,8 @@ def _compiled(setup: Setup, rules: Rules, planes: Planes, tiles: list[tuple[int,
     def solve(tile: tuple[int, int]) -> None:
         solve_rows(
             setup.frames, setup.dark, setup.shares, setup.low, setup.high, setup.mask, setup.grid, setup.cov,
-            setup.noise, rules.fit, numbers, *tile, planes.normals, planes.albedo, planes.used, chi2, slope_sd,
+            setup.noise, setup.glow, rules.fit, numbers, *tile,
+            planes.normals, planes.albedo, planes.used, chi2, slope_sd,
         )  # fmt: skip
 
     if threads == 1:
@@ -197,9 +201,9 @@ def _compiled(setup: Setup, rules: Rules, planes: Planes, tiles: list[tuple[int,
             pool.shutdown(cancel_futures=True)  # after a cancel, tiles not begun are not solved
 
 
-def _tiles(height: int, width: int, rows: int | None, pixels: int) -> list[tuple[int, int]]:
+def _tiles(last: int, width: int, rows: int | None, pixels: int, *, first: int = 0) -> list[tuple[int, int]]:
     rows = max(1, pixels // width) if rows is None else rows
-    return [(top, min(top + rows, height)) for top in range(0, height, rows)]
+    return [(top, min(top + rows, last)) for top in range(first, last, rows)]
 
 
 def _check(method: str, tile_rows: int | None, threads: int) -> None:
@@ -234,8 +238,10 @@ def colour_albedo(capture: Capture, normal_map: NormalMap, field: LightField) ->
     if frames.shape[3] == 3 and field.channel_weights is not None and np.ndim(scale) == 2:
         tint = 1 / (3 * np.asarray(field.channel_weights, np.float64))  # each channel's own light against their mean
     dark = _dark_rows(capture)
+    columns = np.arange(capture.width, dtype=np.float64)
     for top, bottom in _tiles(*normal_map.shape, None, 1 << 16):
-        gains, directions = at_places(field, np.arange(top, bottom), np.arange(capture.width), *normal_map.shape)
+        rows = np.arange(top, bottom, dtype=np.float64)
+        gains, directions = at_places(field, rows, columns, *normal_map.shape)
         above, below = np.zeros(out[top:bottom].shape), np.zeros(out[top:bottom].shape)
         for i in range(capture.lights):
             shading = np.maximum((directions[i] * normal_map.normals[top:bottom]).sum(axis=-1), 0)[..., None]

@@ -38,6 +38,7 @@ class TorchSolver:
             raise ConfigError(f"torch cannot use the device {device!r}", fix=fix) from failed
         self.setup, self.rules = setup, rules
         self.grid, self.cov = self._there(setup.grid), self._there(setup.cov[..., 0])
+        self.glow = self._there(setup.glow[..., 0])
         self.low, self.shares = self._there(setup.low), self._there(setup.shares)
         self.uniform = setup.grid.shape[:2] == (1, 1)
         self.maps = self._maps() if self.uniform else None
@@ -61,6 +62,7 @@ class TorchSolver:
 
         with torch.inference_mode():
             m, good = self._values(top, bottom)
+            m = self._without_glow(m, top)
             b, spread, rest, cov = self._uniform(m) if self.uniform else self._graded(m, top)
             count = len(m)
             used = torch.full(spread.shape, count, dtype=torch.uint8, device=self.device)
@@ -99,6 +101,15 @@ class TorchSolver:
         counts = below.reshape(len(m), -1) & (m > self.low[:, None])
         return torch.where(counts, m, -1.0), counts.all(dim=0)
 
+    def _without_glow(self, m: Any, top: int) -> Any:
+        """The values with what gloss adds taken off; a fiftieth stays; those that do not count stay."""
+        import torch
+
+        if len(self.setup.glow) == 0:
+            return m
+        added = self._between(torch.arange(m.shape[1], device=self.device), top, self.glow)[0].T
+        return torch.where(m < 0, m, (m - added).maximum(0.02 * m))
+
     def _uniform(self, m: Any) -> tuple[Any, Any, Any, Any]:
         count = len(m)
         found = self.maps @ m
@@ -120,7 +131,12 @@ class TorchSolver:
         return b, spread.clamp_min(1e-30), (left * left).sum(dim=0), cov.T
 
     def _nodes(self, which: Any, top: int) -> tuple[Any, Any]:
-        """Coefficients (n, k, 7) and covariances (n, 6) at pixels of a tile, bilinear between the nodes."""
+        """Coefficients (n, k, 7) and covariances (n, 6) at pixels of a tile."""
+        nodes, cov = self._between(which, top, self.grid, self.cov)
+        return nodes, cov
+
+    def _between(self, which: Any, top: int, *grids: Any) -> tuple[Any, ...]:
+        """Grids (rows, columns, ...) at pixels of a tile, bilinear between the nodes."""
         width, height = self.setup.frames.shape[2], self.setup.frames.shape[1]
         rows, columns = self.grid.shape[:2]
         y, x = which // width + top, which % width
@@ -136,7 +152,7 @@ class TorchSolver:
             lower = grid[high[0], low[1]] * (1 - u) + grid[high[0], high[1]] * u
             return upper * (1 - v) + lower * v
 
-        return between(self.grid), between(self.cov)
+        return tuple(between(grid) for grid in grids)
 
     def _again(self, m: Any, which: Any, top: int) -> tuple[Any, Any, Any, Any]:
         """Solve single pixels with the lights that count: b, used, chi2, slope sd."""
