@@ -32,6 +32,7 @@ class Blocks:
     Attributes:
         seen: (k, rows, columns) albedo as each light shows it, if the surface lies level.
         good: (rows, columns) what is lit, within the mask and not saturated.
+        burnt: (k, rows, columns) what holds a saturated value, lit and within the mask.
         directions: (k, rows, columns, 3) towards the lights.
         view: (rows, columns, 3) towards the camera.
         side: Of a block, in pixels.
@@ -40,6 +41,7 @@ class Blocks:
 
     seen: Floats
     good: Mask
+    burnt: Mask
     directions: Floats
     view: Floats
     side: int
@@ -71,7 +73,7 @@ def block_means(capture: Capture, field: LightField) -> Blocks:
     """The blocks of a capture with mm_per_px, at most about 24,000 of them."""
     side = max(_BLOCK_PX, int(np.ceil(np.sqrt(capture.height * capture.width / _BLOCKS))))
     rows, columns = max(capture.height // side, 1), max(capture.width // side, 1)
-    out, burnt = np.empty((capture.lights, rows, columns)), np.zeros((rows, columns))
+    out, burnt = np.empty((capture.lights, rows, columns)), np.empty((capture.lights, rows, columns), np.bool_)
     cut_px = (slice(None), slice(None), slice(0, columns * side))
     for row in range(rows):
         band = slice(row * side, (row + 1) * side)
@@ -79,8 +81,7 @@ def block_means(capture: Capture, field: LightField) -> Blocks:
         part = Capture(images=capture.images[:, band], dark=dark, full_scale=capture.full_scale)
         grey = grey_frames(part, field.channel_weights)[cut_px]
         out[:, row] = grey.sum(axis=1).reshape(len(grey), columns, -1).sum(axis=2) / grey[0, :, :side].size
-        top = grey.max(axis=(0, 1)).reshape(columns, -1).max(axis=1)
-        burnt[row] = top > 0.95 * capture.full_scale
+        burnt[:, row] = grey.max(axis=1).reshape(len(grey), columns, -1).max(axis=2) > 0.95 * capture.full_scale
     good = np.isfinite(out).all(axis=0) & (out.mean(axis=0) > 0.004 * capture.full_scale)
     if capture.mask is not None:
         inside = capture.mask[: rows * side, : columns * side]
@@ -93,7 +94,8 @@ def block_means(capture: Capture, field: LightField) -> Blocks:
     white = 1.0 if field.origin == "flat field" or not bright.size else max(float(np.quantile(bright, 0.98)), 1e-9)
     return Blocks(
         seen=seen,
-        good=good & (burnt == 0),
+        good=good & ~burnt.any(axis=0),
+        burnt=burnt & good,
         directions=np.broadcast_to(directions, (*seen.shape, 3)),
         view=_towards_camera(plane_points(capture, nodes)),
         side=side,

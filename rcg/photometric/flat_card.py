@@ -104,6 +104,8 @@ def _flat(blocks: Blocks) -> bool:
         return False
     b = np.einsum("nck,nk->nc", np.linalg.pinv(lights), seen)
     fits = misfit(blocks, None)[blocks.good] < MISFIT
+    bright = fits & (b[:, 2] > 0.15 * blocks.white)  # gloss makes dark ink lean
+    fits = bright if bright.sum() > 0.2 * fits.sum() else fits
     if fits.sum() < 50:
         return bool(fits.size >= _LEAST)
     slope = b[fits, :2] / np.maximum(b[fits, 2:], 1e-9)

@@ -18,6 +18,7 @@ FALL = (-10.0, -3.0)
 """Of the logarithm of foil's light with the half angle, for each radian: GGX of roughness 0.1 to 0.3, 22 degrees off,
 gives -9 to -6; ink over the foil makes it less."""
 MAX_TILT_DEG = 3.0
+_USUAL, _ENOUGH = -6.0, 50  # the fall, where fewer blocks than that could tell it
 _SAMPLE = 40_000
 
 
@@ -111,10 +112,15 @@ def shining(blocks: Blocks, coat: Coat | None, inside: Mask) -> Mask:
 
     rest = misfit(blocks, None) if coat is None else np.minimum(misfit(blocks, coat), misfit(blocks, None))
     rest = ndimage.median_filter(np.where(blocks.good, rest, 0.0), size=3)
+    # a glint saturates a few frames; paper that is exposed too long saturates nearly all
+    glint = blocks.burnt.any(axis=0) & (blocks.seen.min(axis=0) < 0.5 * blocks.seen.max(axis=0))
+    rest[ndimage.median_filter(glint.astype(np.uint8), size=3) > 0] = np.inf
     off = rest > MISFIT
     # the rim of a card casts a shadow on the table, a line of blocks all round; a card may be found too small
     sure = ndimage.binary_opening(off & inside) | ndimage.binary_opening(off, np.ones((5, 5)))
-    found = ndimage.binary_propagation(sure, mask=(rest > MISFIT / 2) & inside | sure)
+    near = rest > MISFIT / 2
+    near = (near & inside) | ndimage.binary_opening(near, np.ones((5, 5))) | sure
+    found = ndimage.binary_propagation(sure, mask=near)
     closed = ndimage.binary_closing(np.pad(found, 4), iterations=3)[4:-4, 4:-4]
     filled = ndimage.binary_fill_holes(closed | found)
     return np.asarray(ndimage.binary_dilation(filled), np.bool_)  # blocks at its edge hold some of both
@@ -135,17 +141,22 @@ def foil_light(blocks: Blocks, foil: Mask, field: LightField, capture: Capture) 
     half = blocks.directions + blocks.view
     half /= np.linalg.norm(half, axis=-1, keepdims=True)
     angle = np.arccos(np.clip(half[..., 2], -1, 1))
-    usable = foil & blocks.good if (foil & blocks.good).any() else foil
-    fall = _fall(np.log(np.maximum(blocks.seen[:, usable], 1e-6)), angle[:, usable])
+    whole = foil & blocks.good
+    enough = whole.sum() >= _ENOUGH
+    fall = _fall(np.log(np.maximum(blocks.seen[:, whole], 1e-6)), angle[:, whole]) if enough else _USUAL
     steep = -fall * half[..., :2] / np.maximum(np.sin(angle), 1e-3)[..., None]
     lights = np.concatenate([steep + blocks.directions[..., :2] / up[..., None], np.ones((*up.shape, 1))], axis=-1)
     lights /= np.linalg.norm(lights, axis=-1, keepdims=True)
     sigma = LOCAL_MM / (capture.mm_per_px * blocks.side)
-    weight = usable.astype(np.float64)
-    below = ndimage.gaussian_filter(weight, sigma, mode="constant")
-    ratio = blocks.seen / np.maximum(blocks.seen.mean(axis=0), 1e-12)
-    local = np.stack([ndimage.gaussian_filter(each * weight, sigma, mode="constant") for each in ratio])
-    local = np.where(below > 1e-4, local / np.maximum(below, 1e-4), 1.0)
+    middle = np.where(blocks.burnt.any(axis=0), np.median(blocks.seen, axis=0), blocks.seen.mean(axis=0))
+    ratio = blocks.seen / np.maximum(middle, 1e-12)
+    weight = (foil & (blocks.good | blocks.burnt.any(axis=0)) & ~blocks.burnt).astype(np.float64)
+
+    def smooth(planes: Floats) -> Floats:
+        return np.stack([ndimage.gaussian_filter(each, sigma, mode="constant") for each in planes])
+
+    below = smooth(weight)
+    local = np.where(below > 1e-4, smooth(ratio * weight) / np.maximum(below, 1e-4), 1.0)
     share = lights[..., 2] / (up * np.maximum(local, 0.02))
     return _finer(field, share, lights, side=blocks.side, size=(capture.height, capture.width))
 
