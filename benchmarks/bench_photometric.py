@@ -4,9 +4,8 @@
 
 Results first: the solvers must agree before any time is printed. CPU time of one thread, the least of some runs; peak
 memory in a process of its own, with the output. "lstsq" restates RobustPhotometricStereo's L2 solver: np.linalg.lstsq
-in float64 of the same stack, then scikit-learn's normalize; that package itself is not run here. Rendered cards: random
-relief and print, lights off their places, flat frames from a tilted, glossy sheet under lamps that moved; frames
-registered first. The seeds here (from 5000) were never used for tuning (101 to 103 were).
+in float64 of the same stack, then scikit-learn's normalize; that package itself is not run here. What is rendered is
+told in photometric_cards.py.
 """
 
 from __future__ import annotations
@@ -20,42 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from photometric_cards import degrees, normals
 
 from rcg.photometric import Capture, LightRig, NormalMap
-from rcg.photometric.field import light_field
 from rcg.photometric.reading import read_capture
-from rcg.photometric.registering import register
 from rcg.photometric.relief import integrate
 from rcg.photometric.solving import solve_normals
-from rcg.synthetic.plain import plain_surface
-from rcg.synthetic.rig import View, render_capture
 
-AIMS = {"matte": 0.7, "satin": 0.9, "gloss": 0.7, "foil": 2.0}
 FIRST_SEED = 5000
-
-
-def degrees(found: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float:
-    cosine = (found.astype(np.float64) * truth).sum(axis=-1)[mask]
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
-
-
-def cards(seeds: int) -> None:
-    print(f"Rendered pieces of 30 x 24 mm at 43 um a pixel, {seeds} seeds: mean angular error in degrees")
-    print("finish   least squares   auto   robust   worst seed   aim   robust / least squares")
-    for finish, aim in AIMS.items():
-        found: dict[str, list[float]] = {"least-squares": [], "auto": [], "robust": []}
-        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-            rng = np.random.default_rng(seed)
-            surface = plain_surface(rng, size_mm=(30, 24), px_per_mm=46.5, finish=finish)
-            shot = render_capture(surface, rng, view=View(mm_per_px=0.043))
-            capture, _ = register(shot.capture)
-            field = light_field(capture)
-            for method, errors in found.items():
-                solved = solve_normals(capture, method=method, field=field)
-                errors.append(degrees(solved.normals, shot.truth.normals, shot.truth.card))
-        least, auto, robust = (float(np.mean(errors)) for errors in found.values())
-        worst, ratio = max(found["auto"]), robust / least
-        print(f"{finish:8} {least:13.3f} {auto:6.3f} {robust:8.3f} {worst:12.3f} {aim:5} {ratio:10.3f}")
 
 
 def objects(data: Path) -> None:
@@ -175,7 +146,7 @@ def main() -> None:
     parser.add_argument("--skip-cards", action="store_true")
     given = parser.parse_args()
     if not given.skip_cards:
-        cards(given.seeds)
+        normals(given.seeds)
     objects(given.data)
     costs(given.rows)
 

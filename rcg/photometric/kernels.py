@@ -343,8 +343,8 @@ def robust(  # noqa: PLR0917
 ) -> None:
     """IRLS with Cauchy weights, after leaving out values far in the shade; `keep`, `w`, `matrix` and `b` are changed.
 
-    Only called where the residual test fired. `rules` are shade, tuning constant, the scale's floor as a share of the
-    albedo, highlights to drop at most, and what counts as one, in scales.
+    Only called where the residual test fired: highlights lose their weight there alone. `rules` are shade, tuning
+    constant, the scale's floor as a share of the albedo, and turns at most; see `Rules`.
     """
     shade = rules[0] * middle(y, keep, room)
     count, left = 0, 0
@@ -357,7 +357,7 @@ def robust(  # noqa: PLR0917
             keep[i] = w[i]
     for i in range(y.size):
         w[i] = keep[i]
-    for turn in range(int(rules[5])):
+    for turn in range(int(rules[3])):
         before = b[0], b[1], b[2]
         if weighted(y, lights, w, matrix, b) == 0.0:
             break

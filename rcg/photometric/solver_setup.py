@@ -40,7 +40,7 @@ class Rules:
 
     def numbers(self) -> Floats:
         """As the kernels take them."""
-        return np.array([self.shade, self.tuning, self.floor, 0.0, 0.0, self.turns], np.float64)
+        return np.array([self.shade, self.tuning, self.floor, self.turns], np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

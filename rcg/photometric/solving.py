@@ -41,8 +41,11 @@ def solve_normals(
     A value counts where it lies 3 sigma above dark and below 98 % of full scale. b = albedo * normal is the least
     squares solution (Woodham 1980) with the light direction and gain of each pixel. Where the squared residual is too
     large for the noise, "auto" and "robust" solve again with Cauchy weights (Holland and Welsch 1977), and without
-    values far in the shade; elsewhere they are least squares. Where a card shines like foil, its own local mean tells
-    how its light falls off (`rcg.photometric.foil`).
+    values far in the shade; elsewhere they are least squares.
+
+    Where the size of a pixel is known and the object lies flat, as a card does, every method takes it for one: it
+    corrects what changes evenly over the picture (its bow goes with it), takes off the gloss of its coat
+    (`rcg.photometric.finish`), and where it shines like foil solves for metal (`rcg.photometric.foil`).
 
     Args:
         capture: The frames.
