@@ -10,7 +10,7 @@ import numpy as np
 from rcg.geometry import bounds, polygon_area
 from rcg.photometric.blobs import Blob, blobs
 from rcg.photometric.noise import NORMAL_MAD, print_gradient
-from rcg.photometric.profiles import Size, line_size, pit_size, smooth_course, window_px
+from rcg.photometric.profiles import Size, line_size, pit_size, smooth_course, usual_height, window_px
 from rcg.photometric.relief import Slopes, pixel_size
 from rcg.photometric.ridges import REACH, Course
 from rcg.photometric.search import (
@@ -172,9 +172,14 @@ def _line(
             return None
     path = smooth_course(course.points)
     size = _measured(path, field, sigma_px=course.sigma_px, pit=float(course.scores.mean()) > 0)
-    shaped = 2 * size.width_px <= min(_length(path), 1.5 * window_px(course.sigma_px))  # a line falls off to its sides
+    shaped = 2 * size.width_px <= min(_length(path), 1.3 * window_px(course.sigma_px))  # a line falls off to its sides
     if not (shaped and _stands_out(size, field, settings)):
         return None
+    if field.in_micrometres:
+        usual = usual_height(field.relief, path, sigma_px=course.sigma_px, mm_per_px=field.mm_per_px)
+        if abs(size.height_um) < settings.line_over_usual * usual:
+            return None
+        size = replace(size, sigma_um=float(np.hypot(size.sigma_um, usual)))
     taken.add(size.outline, 0.1 / field.mm_per_px + _LOBES * course.sigma_px)
     wide = size.width_px * field.mm_per_px >= settings.crease_width_mm
     label = "crease" if wide and abs(size.height_um) >= settings.crease_height_um else "scratch"

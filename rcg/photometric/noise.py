@@ -12,6 +12,8 @@ from rcg.photometric.types import Floats, Mask, NormalMap, Plane
 
 NORMAL_MAD = 0.6745
 """Median of the size of a normal deviate."""
+_STRONGEST_OF_NOISE = 2.2
+"""Of noise alone the strongest of all directions is below so many standard deviations four times in five."""
 _SAMPLES = 120_000
 _SLOW_PX = 140.0
 _TERMS = 6
@@ -197,6 +199,39 @@ def edge_doubt(logs: Plane, planes: Hessian, inside: Mask) -> Plane:
     reach = 2 * round(planes.sigma) + 1
     wide = cv2.dilate(edges, np.ones((reach, reach), np.uint8))
     return np.asarray(cv2.GaussianBlur(wide, (0, 0), planes.sigma) * np.float32(share), np.float32)
+
+
+def local_share(crests: Plane, doubt: Plane, level: Plane, known: Mask, *, every: int, block: int) -> Plane:
+    """How much of the doubt is real where print is dense: a halftone's dots average out along a line, a frame does not.
+
+    Args:
+        crests: (r, c) sizes of the line filter's strongest answer at every so many pixels.
+        doubt: (h, w) from `edge_doubt`.
+        level: (h, w) from `local_noise`.
+        known: (h, w), true on the card.
+        every: Pixels between two of `crests`.
+        block: Side of a block, in steps of the grid of `crests`.
+
+    Returns:
+        (h, w) float32 factor, 0.1 to 1; 1 where print is sparse, as the block then says nothing of its edges.
+    """
+    import cv2
+
+    charged, usual, inside = (each[::every, ::every] for each in (doubt, level, known))
+    counted = inside & (charged > usual)
+    rows, columns = (max(1, round(size / block)) for size in crests.shape)
+    share = np.ones((rows, columns), np.float32)
+    for i in range(rows):
+        for j in range(columns):
+            part = np.s_[
+                i * crests.shape[0] // rows : (i + 1) * crests.shape[0] // rows,
+                j * crests.shape[1] // columns : (j + 1) * crests.shape[1] // columns,
+            ]
+            which = counted[part]
+            if which.sum() >= max(20, 0.3 * which.size):
+                answered = float(np.quantile(crests[part][which] / charged[part][which], 0.8))
+                share[i, j] = min(1.0, max(0.1, answered / _STRONGEST_OF_NOISE))
+    return np.asarray(cv2.resize(share, doubt.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _reduced_mask(mask: Mask, factor: int) -> Mask:

@@ -78,16 +78,9 @@ def line_size(relief: Slopes, course: Floats, *, sigma_px: float, slope_sd: floa
         mm_per_px: The size of a pixel on the card.
         pit: Whether a valley was found, not a ridge.
     """
-    import cv2
-
     reach = window_px(sigma_px) / 2
     at = np.arange(-reach, reach + 0.25, 0.5)
-    across = normals_of(course)
-    columns = (course[:, :1] + across[:, :1] * at).astype(np.float32)
-    rows = (course[:, 1:] + across[:, 1:] * at).astype(np.float32)
-    p, q = (cv2.remap(plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for plane in relief)
-    slope = p * across[:, :1] - q * across[:, 1:]  # rows go down, q up
-    profile = _heights(slope.mean(axis=0, dtype=np.float64), at, mm_per_px)
+    profile = _heights(_across(relief, course, at), at, mm_per_px)
     sign = -1.0 if pit else 1.0
     middle = np.abs(at) <= 1.5 * sigma_px + 1.5
     peak = int(np.flatnonzero(middle)[np.argmax(sign * profile[middle])])
@@ -103,6 +96,46 @@ def line_size(relief: Slopes, course: Floats, *, sigma_px: float, slope_sd: floa
         width_px=max(width, 1.0),
         outline=band_outline(course, max(width, 2.0) / 2 + 1.0),
     )
+
+
+def usual_height(relief: Slopes, course: Floats, *, sigma_px: float, mm_per_px: float) -> float:
+    """What the same measurement gives beside the line: the noise of a height where lacquer waves and foil shimmers.
+
+    The course is moved sideways to both sides, and the profile is read anew at each place.
+
+    Args:
+        relief: Slopes (p to the right, q upwards).
+        course: (n, 2) from `smooth_course`, one pixel a step.
+        sigma_px: The scale at which the line was found.
+        mm_per_px: The size of a pixel on the card.
+
+    Returns:
+        Micrometres: the upper quartile of the sizes beside the line, which other lines close by hardly move.
+    """
+    window = window_px(sigma_px)
+    half = round(window)  # half pixels from the middle to the shoulder
+    at = np.arange(-9 * half, 9 * half + 1) * 0.5
+    slope = _across(relief, course[:: max(1, len(course) // 200)], at)
+    narrow = np.arange(-half, half + 1) * 0.5
+    middle = np.abs(narrow) <= 1.5 * sigma_px + 1.5
+    sizes = []
+    for place in (*range(-8 * half, -half, half // 2), *range(half + half // 2, 8 * half + 1, half // 2)):
+        first = place + 9 * half - half
+        profile = _heights(slope[first : first + 2 * half + 1], narrow, mm_per_px)[middle]
+        sizes.append(max(abs(float(profile.max())), abs(float(profile.min()))))
+    return float(np.quantile(sizes, 0.75))
+
+
+def _across(relief: Slopes, course: Floats, at: Floats) -> Floats:
+    """The slope across a course, averaged along it, at distances `at` in pixels to its side."""
+    import cv2
+
+    across = normals_of(course)
+    columns = (course[:, :1] + across[:, :1] * at).astype(np.float32)
+    rows = (course[:, 1:] + across[:, 1:] * at).astype(np.float32)
+    p, q = (cv2.remap(plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for plane in relief)
+    slope = p * across[:, :1] - q * across[:, 1:]  # rows go down, q up
+    return np.asarray(slope.mean(axis=0, dtype=np.float64))
 
 
 def _heights(slope: Floats, at: Floats, mm_per_px: float) -> Floats:

@@ -30,6 +30,8 @@ class DefectSettings:
         pit_scales_mm: Standard deviations of the pit filter: a pit is about four times as wide.
         line_evidence: The threshold for lines: mean score times the square root of the length in filter lengths.
         line_score: The least mean score along a line.
+        line_over_usual: A line is at least so many times as deep as the same measurement is beside it, where lacquer
+            waves and foil shimmers.
         pit_score: The least score of a pit.
         straight_score: The least score of a long straight line, over the spread of all straight lines of the card.
         least_line_mm: Shorter lines are no scratches.
@@ -47,6 +49,7 @@ class DefectSettings:
     pit_scales_mm: tuple[float, ...] = (0.06, 0.1, 0.17, 0.28, 0.47, 0.8)
     line_evidence: float = 8.0
     line_score: float = 3.5
+    line_over_usual: float = 4.5
     pit_score: float = 10.0
     straight_score: float = 8.0
     least_line_mm: float = 0.6
@@ -64,7 +67,7 @@ class DefectSettings:
             scales = getattr(self, name)
             if not scales or min(scales) <= 0:
                 raise ConfigError(f"{name} = {scales}", fix="scales are lengths above zero, at least one")
-        for name in ("line_evidence", "line_score", "pit_score", "straight_score"):
+        for name in ("line_evidence", "line_score", "line_over_usual", "pit_score", "straight_score"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} = {getattr(self, name)} is not above zero", fix="a higher one finds less")
 
@@ -155,7 +158,10 @@ def lines_at(field: Field, scale_mm: float, settings: DefectSettings) -> list[Co
     block = max(8, round(BLOCK_MM / field.mm_per_px / planes.factor / every))
     scatter = noise.scatter_at(field.scatter, planes, reach=2.5)
     level = noise.local_noise(sizes, core[::every, ::every], scatter, block=block)
-    doubt = np.zeros_like(level) if field.logs is None else noise.edge_doubt(field.logs, planes, field.core)
+    doubt = np.zeros_like(level)
+    if field.logs is not None:
+        doubt = noise.edge_doubt(field.logs, planes, field.core)
+        doubt *= noise.local_share(_crests(planes, every), doubt, level, core, every=every, block=block)
     total = np.hypot(level, doubt)
     strength, turn = strongest(planes, np.where(core, 1.5 * total, np.float32(np.inf)))
     strength /= total
@@ -163,6 +169,13 @@ def lines_at(field: Field, scale_mm: float, settings: DefectSettings) -> list[Co
     found = courses(strength, turn, planes, low=3.0, high=5.0, least_px=least)
     told = (each.with_leaks((doubt / total).astype(np.float32), planes.factor).trimmed() for each in found)
     return [each for each in told if each.length_px >= least]
+
+
+def _crests(planes: Hessian, every: int) -> Plane:
+    """Sizes of the line filter's strongest answer, on every so many rows and columns."""
+    floor = np.full(planes.xx.shape, np.inf, np.float32)
+    floor[::every, ::every] = 0
+    return np.abs(strongest(planes, floor)[0][::every, ::every])
 
 
 def coarse(mask: Mask, planes: Hessian) -> Mask:
