@@ -114,14 +114,14 @@ def _solve_foil(  # noqa: PLR0917
         return []
     rows = np.flatnonzero(mask.any(axis=1))
     grid, cov = coefficients(field, height, width)
-    again = Planes.empty(height, width)
     foil = replace(setup, grid=grid, cov=cov, mask=mask.view(np.uint8), glow=NO_GLOW)
-    run_tiles(foil, rules, again, device=device, threads=threads, rows=(int(rows[0]), int(rows[-1]) + 1))
-    mask[: rows[0]] = mask[rows[-1] + 1 :] = False
-    inside = slice(int(rows[0]), int(rows[-1]) + 1)
-    mask[inside] &= again.used[inside] > 0
-    for name in ("normals", "albedo", "used", "chi2", "slope_sd"):
-        getattr(planes, name)[mask] = getattr(again, name)[mask]
+    for top, bottom in _tiles(int(rows[-1]) + 1, width, None, 2 * _TILE_PX, first=int(rows[0])):
+        again = Planes.empty(height, width)  # memory is only taken for the rows that are written
+        run_tiles(foil, rules, again, device=device, threads=threads, rows=(top, bottom))
+        band = slice(top, bottom)
+        mask[band] &= again.used[band] > 0
+        for name in ("normals", "albedo", "used", "chi2", "slope_sd"):
+            getattr(planes, name)[band][mask[band]] = getattr(again, name)[band][mask[band]]
     planes.unreliable[mask] = True
     share = 100 * mask.mean()
     return [f"{share:.0f} % shines like foil: there only relief finer than a few millimetres is seen, depth roughly"]
