@@ -1,6 +1,7 @@
 """How many known defects are found in rendered 8-light captures, and how much else; beside one photo in flat light.
 
-    python benchmarks/bench_defects.py [--pieces 10] [--finishes matte gloss foil] [--tuning] [--pictures DIR]
+    python benchmarks/bench_defects.py [--pieces 10] [--finishes matte gloss foil] [--scratches rim half]
+                                       [--cards 4] [--tuning] [--pictures DIR]
 
 Each piece (25 x 35 mm at 21.5 um a pixel, 1/6.3 of a card) is rendered anew from a random seed with its own rig,
 sensor, frame shifts and mismatched flat frames, then registered, solved and searched with the default settings.
@@ -9,23 +10,25 @@ Found: a true defect counts as found where the polygons of all finds, each widen
 its course (a dent: its middle). The label need not be right; how often it is stands apart. False: a find of which less
 than half (its outline and its middle) lies within 0.3 mm, plus half the defect's own width, of any true defect. False
 finds are counted on the area of one card, 63 x 88 mm. So many finds of print cover a flat photo that they cover true
-defects by chance: there, only the figure at one false find a card says something. `--tuning` draws the sizes and seeds
-that the thresholds were chosen on.
+defects by chance: there, only the figure at one false find a card says something. A scratch's 30 um are from rim to rim
+(`rim`) or at half of its depth (`half`: 60 um from rim to rim). `--cards` draws so many whole cards without a defect,
+of any design; all that is found on them is false. `--tuning` draws the sizes and seeds that the thresholds were chosen
+on.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from defects_patches import ASKED, PIECES_A_CARD, TUNING, Known, piece
-from rcg.photometric.solving import solve_normals
 
 from rcg.images import write_image
 from rcg.photometric.defects import find_defects
@@ -34,7 +37,9 @@ from rcg.photometric.flatphoto import find_in_photo
 from rcg.photometric.pictures import albedo_picture, defect_overlay, relief_picture
 from rcg.photometric.registering import register
 from rcg.photometric.relief import bands, integrate
+from rcg.photometric.solving import solve_normals
 from rcg.photometric.types import NormalMap, SurfaceDefect
+from rcg.synthetic.cards import draw_card
 from rcg.synthetic.rig import RigShot, View, render_capture
 
 MM = 0.0215
@@ -123,9 +128,28 @@ def flat_photo(shot: RigShot) -> np.ndarray:
     return frames / np.maximum(sheet, 0.02 * sheet.max())
 
 
-def look(seed: int, finish: str, tuning: bool, tallies: tuple[Tally, Tally], pictures: Path | None) -> None:
+def clean_card(seed: int, finish: str) -> None:
+    """Search a whole card without a defect and print what is found on it."""
+    card = draw_card((91, seed), defects=(), finish=finish)
+    shot = render_capture(card.surface(2 / MM), np.random.default_rng(seed), view=View(mm_per_px=MM))
+    normal_map = solved(shot)
+    started = time.process_time()
+    finds = find_defects(normal_map, mask=shot.truth.card)
+    seconds = time.process_time() - started
+    megapixels = normal_map.albedo.size / 1e6
+    what = ", ".join(f"{each.label} {each.length_mm:.1f} mm {each.height_um:+.1f} um" for each in finds) or "none"
+    print(f"clean card {seed}, {card.family}, {finish}, {megapixels:.1f} MP: {len(finds)} false ({what}); ", end="")
+    print(f"{seconds:.1f} CPU-s", flush=True)
+
+
+def look(  # noqa: PLR0917
+    seed: int, finish: str, tuning: bool, scratch: str, tallies: tuple[Tally, Tally], pictures: Path | None
+) -> None:
     rng = np.random.default_rng([seed, 77 if tuning else 78])
-    surface, known = piece(rng, finish, TUNING if tuning else ASKED, px_per_mm=2 / MM)
+    sizes = TUNING if tuning else ASKED
+    if scratch == "half" and not tuning:
+        sizes = replace(ASKED, scratch=((2, 2), (0.06, 0.06)))
+    surface, known = piece(rng, finish, sizes, px_per_mm=2 / MM)
     shot = render_capture(surface, rng, view=View(mm_per_px=MM))
     courses = [shot.truth.to_px(each.course) - 0.5 for each in known]
     mask = shot.truth.card
@@ -172,20 +196,25 @@ def at_one_false(tally: Tally) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pieces", type=int, default=10)
-    parser.add_argument("--first-seed", type=int, default=1000)
+    parser.add_argument("--first-seed", type=int, default=6000)
     parser.add_argument("--finishes", nargs="+", default=["matte", "gloss", "foil"])
+    parser.add_argument("--scratches", nargs="+", default=["rim"], choices=["rim", "half"])
+    parser.add_argument("--cards", type=int, default=0)
     parser.add_argument("--tuning", action="store_true")
     parser.add_argument("--pictures", type=Path, default=None)
     given = parser.parse_args()
-    for finish in given.finishes:
+    for number in range(given.cards):
+        clean_card(given.first_seed + number, ("matte", "gloss")[number % 2])
+    for finish, scratch in itertools.product(given.finishes, given.scratches):
         tallies = Tally(), Tally()
         for number in range(given.pieces):
-            look(number if given.tuning else given.first_seed + number, finish, given.tuning, tallies, given.pictures)
-            print(".", end="", flush=True)
-        print()
-        for name, tally in zip((f"{finish}, 8 lights", f"{finish}, one flat photo"), tallies, strict=True):
+            seed = number if given.tuning else given.first_seed + number
+            look(seed, finish, given.tuning, scratch, tallies, given.pictures)
+        for name, tally in zip(
+            (f"{finish} {scratch}, 8 lights", f"{finish} {scratch}, one photo"), tallies, strict=True
+        ):
             print("\n".join(tally.lines(name)), flush=True)
-            print(f"{'':22s} {at_one_false(tally)}")
+            print(f"{'':22s} {at_one_false(tally)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -183,19 +183,22 @@ def edge_doubt(logs: Plane, planes: Hessian, inside: Mask) -> Plane:
     ink = hessian((across, up), planes.sigma * planes.factor)
     slopes_of_ink = tuple(cv2.GaussianBlur(reduced(each, planes.factor), (0, 0), planes.sigma) for each in (across, up))
     # an edge that is out of place leaks its slope's curvature; one of unequal sharpness leaks the edge itself
-    edges = np.sqrt(ink.xx**2 + ink.yy**2 + 2 * ink.xy**2) + np.hypot(*slopes_of_ink) / planes.sigma
+    edges = np.asarray(cv2.magnitude(cv2.magnitude(ink.xx, ink.yy), ink.xy * np.float32(np.sqrt(2))), np.float32)
+    edges += np.asarray(cv2.magnitude(*slopes_of_ink), np.float32) / np.float32(planes.sigma)
     known = _reduced_mask(inside, planes.factor)
+    sparse = np.s_[::3, ::3] if planes.factor < 3 else np.s_[:, :]  # enough for medians and quantiles
+    known = known[sparse]
     if not known.any():
         return np.zeros(planes.xx.shape, np.float32)
-    edges -= 2 * float(np.median(edges[known]))
+    edges -= 2 * float(np.median(edges[sparse][known]))
     np.maximum(edges, 0, out=edges)
-    half = (planes.xx - planes.yy) / 2
-    answer = np.abs(planes.xx + planes.yy) / 2 + np.sqrt(half**2 + planes.xy**2)
-    strong = known & (edges > 0)
+    xx, yy, xy, charged = (each[sparse] for each in (planes.xx, planes.yy, planes.xy, edges))
+    answer = np.abs(xx + yy) / 2 + np.hypot((xx - yy) / 2, xy)
+    strong = known & (charged > 0)
     if strong.sum() < 50:
         return np.zeros(planes.xx.shape, np.float32)
-    strong &= edges >= np.quantile(edges[strong], 0.7)
-    share = float(np.quantile(answer[strong] / edges[strong], 0.8)) / 1.28
+    strong &= charged >= np.quantile(charged[strong], 0.7)
+    share = float(np.quantile(answer[strong] / charged[strong], 0.8)) / 1.28
     reach = 2 * round(planes.sigma) + 1
     wide = cv2.dilate(edges, np.ones((reach, reach), np.uint8))
     return np.asarray(cv2.GaussianBlur(wide, (0, 0), planes.sigma) * np.float32(share), np.float32)
@@ -217,8 +220,8 @@ def local_share(crests: Plane, doubt: Plane, level: Plane, known: Mask, *, every
     """
     import cv2
 
-    charged, usual, inside = (each[::every, ::every] for each in (doubt, level, known))
-    counted = inside & (charged > usual)
+    charged, usual, inside = doubt[::every, ::every], level[::every, ::every], known[::every, ::every]
+    counted = np.asarray(inside & (charged > usual), np.bool_)
     rows, columns = (max(1, round(size / block)) for size in crests.shape)
     share = np.ones((rows, columns), np.float32)
     for i in range(rows):
@@ -229,8 +232,9 @@ def local_share(crests: Plane, doubt: Plane, level: Plane, known: Mask, *, every
             ]
             which = counted[part]
             if which.sum() >= max(20, 0.3 * which.size):
-                answered = float(np.quantile(crests[part][which] / charged[part][which], 0.8))
-                share[i, j] = min(1.0, max(0.1, answered / _STRONGEST_OF_NOISE))
+                answered = float(np.quantile(crests[part][which] / charged[part][which], 0.8)) / _STRONGEST_OF_NOISE
+                told = float(np.median(usual[part][which] / charged[part][which]))  # the level holds this already
+                share[i, j] = min(1.0, max(0.1, float(np.sqrt(max(0.0, answered**2 - told**2)))))
     return np.asarray(cv2.resize(share, doubt.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 

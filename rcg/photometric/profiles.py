@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rcg.photometric.relief import Slopes, integrate
-from rcg.photometric.types import Floats, Mask
+from rcg.photometric.types import Floats, Mask, Plane
 from rcg.types import Point
 
 SHAPE_SD = 0.05
@@ -114,9 +114,9 @@ def usual_height(relief: Slopes, course: Floats, *, sigma_px: float, mm_per_px: 
     """
     window = window_px(sigma_px)
     half = round(window)  # half pixels from the middle to the shoulder
-    at = np.arange(-9 * half, 9 * half + 1) * 0.5
+    at: Floats = np.arange(-9.0 * half, 9.0 * half + 1) * 0.5
     slope = _across(relief, course[:: max(1, len(course) // 200)], at)
-    narrow = np.arange(-half, half + 1) * 0.5
+    narrow: Floats = np.arange(-1.0 * half, half + 1.0) * 0.5
     middle = np.abs(narrow) <= 1.5 * sigma_px + 1.5
     sizes = []
     for place in (*range(-8 * half, -half, half // 2), *range(half + half // 2, 8 * half + 1, half // 2)):
@@ -124,6 +124,57 @@ def usual_height(relief: Slopes, course: Floats, *, sigma_px: float, mm_per_px: 
         profile = _heights(slope[first : first + 2 * half + 1], narrow, mm_per_px)[middle]
         sizes.append(max(abs(float(profile.max())), abs(float(profile.min()))))
     return float(np.quantile(sizes, 0.75))
+
+
+def line_contrast(logs: Plane, course: Floats, *, mm_per_px: float, part_mm: float = 1.0) -> Floats:
+    """How much a line's albedo differs from what lies 0.1 mm to its sides, for each millimetre of it.
+
+    Args:
+        logs: (h, w) the albedo's logarithm.
+        course: (n, 2) from `smooth_course`, one pixel a step.
+        mm_per_px: The size of a pixel on the card.
+        part_mm: Length of a part.
+
+    Returns:
+        (n parts,) mean logarithm at the line less that beside it.
+    """
+    import cv2
+
+    side = 0.1 / mm_per_px
+    at = np.array([-1.5, -1, 0, 0, 1, 1.5]) * side + np.array([0, 0, -0.5, 0.5, 0, 0])
+    across = normals_of(course)
+    columns = (course[:, :1] + across[:, :1] * at).astype(np.float32)
+    rows = (course[:, 1:] + across[:, 1:] * at).astype(np.float32)
+    values = cv2.remap(logs, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    differs = values[:, 2:4].mean(axis=1) - values[:, [0, 1, 4, 5]].mean(axis=1)
+    step = max(1, round(part_mm / mm_per_px))
+    count = len(differs) // step
+    return np.asarray(np.median(differs[: count * step].reshape(count, step), axis=1), np.float64)
+
+
+def print_along(logs: Plane, course: Floats, *, reach_px: float, mm_per_px: float, part_mm: float = 5.0) -> float:
+    """How strong a print edge keeps beside a line for most of its way; dots and letters average out.
+
+    Args:
+        logs: (h, w) the albedo's logarithm.
+        course: (n, 2) from `smooth_course`, one pixel a step.
+        reach_px: How far to its sides a print edge is looked for.
+        mm_per_px: The size of a pixel on the card.
+        part_mm: The profile is the mean of so much of the line.
+
+    Returns:
+        Median over the parts of the largest less the least mean logarithm across.
+    """
+    import cv2
+
+    at = np.linspace(-reach_px, reach_px, 41)
+    across = normals_of(course)[::4]
+    columns = (course[::4, :1] + across[:, :1] * at).astype(np.float32)
+    rows = (course[::4, 1:] + across[:, 1:] * at).astype(np.float32)
+    values = cv2.remap(logs, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    count = max(1, round(len(course) * mm_per_px / part_mm))
+    spans = [float(np.ptp(part.mean(axis=0))) for part in np.array_split(values, count)]
+    return float(np.median(spans))
 
 
 def _across(relief: Slopes, course: Floats, at: Floats) -> Floats:

@@ -35,6 +35,7 @@ class DefectSettings:
         pit_score: The least score of a pit.
         straight_score: The least score of a long straight line, over the spread of all straight lines of the card.
         least_line_mm: Shorter lines are no scratches.
+        gap_mm: Parts of one line are joined over gaps up to this.
         least_height_um: Shallower lines are texture.
         least_wide_um: So are wide lines and pits that are shallower than this: lacquer flows to waves of that height.
         edge_zone_mm: At the mask's rim nothing is reported: the cut edge's own slopes reach that far.
@@ -53,6 +54,7 @@ class DefectSettings:
     pit_score: float = 10.0
     straight_score: float = 8.0
     least_line_mm: float = 0.6
+    gap_mm: float = 1.2
     least_height_um: float = 0.3
     least_wide_um: float = 1.0
     edge_zone_mm: float = 0.5
