@@ -14,7 +14,7 @@ from rcg.errors import ConfigError, DataError
 from rcg.photometric.field import light_field
 from rcg.photometric.flat_card import answer_slopes, look_at_card
 from rcg.photometric.foil import levelled
-from rcg.photometric.solver_setup import NO_GLOW, Rules, Setup, coefficients, prepare, with_glow
+from rcg.photometric.solver_setup import Rules, Setup, coefficients, prepare, with_glow
 from rcg.photometric.types import Capture, LightField, Mask, NormalMap, Plane
 from rcg.progress import Report, silent, tracked
 
@@ -76,13 +76,13 @@ def solve_normals(
     card = look_at_card(capture, field)
     field = field if card is None else card.field
     setup, rules = prepare(capture, field), Rules(fit=FIT[method])
+    paper = setup
     if card is not None and card.glow is not None:
-        setup = with_glow(setup, card.glow)
+        paper = with_glow(paper, card.glow)
+    if card is not None and card.foil is not None:
+        paper = replace(paper, mask=np.asarray((setup.mask > 0) & ~card.foil, np.uint8))
     planes = Planes.empty(capture.height, capture.width)
-    run_tiles(setup, rules, planes, device=device, tile_rows=tile_rows, threads=threads, report=report)
-    if not planes.used.any():
-        what = "no pixel has three lights that are neither black nor saturated"
-        raise DataError(what, fix="check the exposure and the mask; take the frames again with a longer or shorter one")
+    run_tiles(paper, rules, planes, device=device, tile_rows=tile_rows, threads=threads, report=report)
     notes = [f"a tilt of {tilt:.2f} degrees was taken off: the card is taken to lie flat"] if tilt > 0.01 else []
     if card is not None:
         notes += card.notes
@@ -90,6 +90,9 @@ def solve_normals(
             answer_slopes(planes, card.response)
         if card.foil is not None and card.foil_field is not None:
             notes += _solve_foil(card.foil, card.foil_field, setup, rules, planes, device, threads)
+    if not planes.used.any():
+        what = "no pixel has three lights that are neither black nor saturated"
+        raise DataError(what, fix="check the exposure and the mask; take the frames again with a longer or shorter one")
     return NormalMap(
         normals=planes.normals,
         albedo=planes.albedo,
@@ -109,12 +112,12 @@ def _solve_foil(  # noqa: PLR0917
 ) -> list[str]:
     """Solve again where a plane card shines like foil; the sentence that says so."""
     height, width = planes.albedo.shape
-    mask = mask & (planes.used > 0)
+    mask = np.asarray(mask & (setup.mask > 0), np.bool_)
     if not mask.any():
         return []
     rows = np.flatnonzero(mask.any(axis=1))
     grid, cov = coefficients(field, height, width)
-    foil = replace(setup, grid=grid, cov=cov, mask=mask.view(np.uint8), glow=NO_GLOW)
+    foil = replace(setup, grid=grid, cov=cov, mask=mask.view(np.uint8))
     for top, bottom in _tiles(int(rows[-1]) + 1, width, None, 2 * _TILE_PX, first=int(rows[0])):
         again = Planes.empty(height, width)  # memory is only taken for the rows that are written
         run_tiles(foil, rules, again, device=device, threads=threads, rows=(top, bottom))
