@@ -8,7 +8,7 @@ import pytest
 
 from rcg.errors import Cancelled, ConfigError, DataError
 from rcg.photometric import NormalMap, SurfaceDefect
-from rcg.photometric.defects import DefectSettings, find_defects, to_records
+from rcg.photometric.defects import ON_FOIL, DefectSettings, find_defects, to_records
 from rcg.photometric.flatphoto import find_in_photo
 from rcg.photometric.profiles import smooth_course
 from rcg.photometric.ridges import hessian
@@ -180,6 +180,30 @@ def test_an_albedo_line_from_edge_to_edge_is_a_print_line_and_a_frame_is_not():
     assert line.origin == "factory"
     assert np.array(line.polygon)[:, 0].mean() == pytest.approx(200.5, abs=2)
     assert abs(line.height_um) < 0.2
+
+
+def test_a_scratch_with_a_gap_is_one_find_of_its_whole_length():
+    relief = groove((1.5, 2), (4, 4), depth_um=2, width_um=45) + groove((4.6, 4.48), (8, 7.2), depth_um=2, width_um=45)
+    scratch = one(find_defects(solved(relief)), "scratch")
+    assert scratch.length_mm == pytest.approx(np.hypot(6.5, 5.2), abs=0.4)
+    assert scratch.height_um == pytest.approx(-2, abs=0.5)
+
+
+def test_a_line_of_print_whose_contrast_jumps_is_the_design_s():
+    albedo = np.full((HEIGHT, WIDTH), 0.7)
+    albedo[:, 200:202] = 0.5
+    for top in range(0, HEIGHT, 140):
+        albedo[top : top + 70, 200:202] = 0.9
+    card, mask = on_a_table(np.zeros((HEIGHT, WIDTH)), albedo=albedo)
+    assert find_defects(card, mask=mask) == ()
+
+
+def test_depths_on_foil_carry_a_wide_sigma_and_say_so():
+    shining = np.zeros((HEIGHT, WIDTH), np.bool_)
+    shining[:20] = True
+    dent = one(find_defects(solved(pit((5, 6), depth_um=10, width_mm=0.5), unreliable=shining)), "dent")
+    assert ON_FOIL in dent.notes
+    assert dent.height_sigma_um > 0.7 * abs(dent.height_um)
 
 
 def test_a_damaged_place_that_shines_like_foil_is_marked():
