@@ -191,9 +191,8 @@ def test_a_scratch_with_a_gap_is_one_find_of_its_whole_length():
 
 def test_a_line_of_print_whose_contrast_jumps_is_the_design_s():
     albedo = np.full((HEIGHT, WIDTH), 0.7)
-    albedo[:, 200:202] = 0.5
-    for top in range(0, HEIGHT, 140):
-        albedo[top : top + 70, 200:202] = 0.9
+    for top, tone in zip(range(0, HEIGHT, 70), [0.63, 0.5, 0.25] * 3, strict=False):
+        albedo[top : top + 70, 200:202] = tone
     card, mask = on_a_table(np.zeros((HEIGHT, WIDTH)), albedo=albedo)
     assert find_defects(card, mask=mask) == ()
 
