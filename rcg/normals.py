@@ -39,6 +39,8 @@ WORST_SD = 0.03
 """The slope's standard deviation at which the confidence is 0, as in `rcg.photometric.pictures`."""
 _FLAT = 0.985
 """A card's median normal stands at most 10 degrees from the camera's axis."""
+_NO_SLOPE = 0.5
+"""A slope's standard deviation at which a normal says nothing: 27 degrees."""
 _PACKAGES = ("numpy", "scipy", "numba")
 _STEPS = ("reading", "calibrating", "registering", "solving", "relief", "defects", "writing")
 
@@ -177,14 +179,14 @@ def solve_surface(
         mask, card, more = _card_of(capture, light)
     with watch.step("registering"):
         capture, shifts = register(capture, report=report)
-        light = _levelled(capture, light, flat_thing=bool(card) or _fills(capture))
     with watch.step("solving"):
         solved = solve_normals(capture, method=method, field=light, threads=threads, report=report)  # type: ignore[arg-type]
     with watch.step("relief"):
         height, gloss, leak = _relief(capture, light, solved, mask, report)
     with watch.step("defects"):
         defects = _defects(solved, mask, report)
-    said = [*capture.notes, *notes, *more, *solved.notes, *([leak["note"]] if leak and leak["note"] else [])]
+    misfit = _misfit(solved, mask)
+    said = [*capture.notes, *notes, *misfit, *more, *solved.notes, *([leak["note"]] if leak and leak["note"] else [])]
     if solved.mm_per_px is None:
         said.append("the size of a pixel is not known: heights are in pixels, and defects were not looked for; --px-mm")
     return Surface(
@@ -212,9 +214,7 @@ def known_light(
         return apply(known, capture), known.notes
     if capture.rig is None:
         found = calibrate_plane(capture)
-        note = (
-            "nothing is told of the lights: they were found from the card, taken as a plane; absolute slopes may be off"
-        )
+        note = "the lights were found from the card, taken as a plane: absolute slopes may be off"
         return found.field, (note, *found.notes)
     return light_field(capture), ()
 
@@ -232,21 +232,6 @@ def _card_of(capture: Capture, light: LightField) -> tuple[Mask | None, tuple[Po
         return None, (), notes
     corners = tuple((float(x), float(y)) for x, y in cards[0].quad)
     return card_mask(capture, cards[0]), corners, notes
-
-
-def _fills(capture: Capture) -> bool:
-    from rcg.photometric.card_finding import fills_the_picture
-
-    return fills_the_picture(capture)
-
-
-def _levelled(capture: Capture, light: LightField, *, flat_thing: bool) -> LightField:
-    """The card as a plane corrects a flat field that is a little off, and near lights; not an object in the round."""
-    from rcg.photometric.planar import level_by_plane
-
-    if not flat_thing or capture.mask is not None or light.origin not in ("flat field", "near lights"):
-        return light
-    return level_by_plane(capture, light)
 
 
 def _relief(
@@ -267,6 +252,15 @@ def _relief(
     height = np.where(known, height, 0).astype(np.float32)
     leak = asdict(print_leak(solved, mask=within)) if flat else None
     return height, gloss_map(capture, solved, light, report=report), leak
+
+
+def _misfit(solved: NormalMap, mask: Mask | None) -> tuple[str, ...]:
+    """A word where the frames fit no surface that scatters light, such as a mirror ball or frames of other lights."""
+    inside = solved.solved if mask is None else solved.solved & mask
+    if not inside.any() or float(np.median(solved.slope_sd[inside][::7].astype(np.float32))) < _NO_SLOPE:
+        return ()
+    what = "the frames do not fit a surface that scatters light: the normals cannot be trusted"
+    return (f"{what}; is it a mirror ball (calibrate with it), or are the lights others than is said?",)
 
 
 def _inner(mask: Mask, *, margin_px: float) -> Mask:

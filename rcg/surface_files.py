@@ -147,6 +147,9 @@ def check_out(out: str | Path) -> Path:
     if strangers:
         what = f"the folder holds other files, such as {strangers[0]}"
         raise DataError(what, where=place, fix="name a new or empty folder, or one that rcg normals wrote")
+    above = next(each for each in (place, *place.parents) if each.exists())
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise DataError("nothing can be written here", where=above, fix="name a folder of your own")
     return place
 
 

@@ -92,7 +92,7 @@ def test_wheel_drag_keys_and_the_list_move_the_view(page):
     assert view(page, "view.state.zoom") == 1
     page.get_by_role("button", name="dent").click()
     x, y = view(page, "view.state.middle")
-    assert (x, y) == pytest.approx((260.5 / 400, 160.5 / 320))
+    assert (x, y) == pytest.approx((260 / 400, 160 / 320))
     assert view(page, "view.state.zoom") > 2
     page.locator(".rcg-relight-stage").focus()
     page.keyboard.press("d")
@@ -105,6 +105,14 @@ def test_wheel_drag_keys_and_the_list_move_the_view(page):
     page.evaluate("() => document.querySelector('#view').relight.set('sure', 0.95)")
     assert not page.get_by_role("button", name="dent").is_visible(), "its confidence is 0.9"
     assert page.get_by_text("Defects (0 of 1)").is_visible()
+
+
+def test_a_page_says_when_nobody_looked_for_defects(page, tmp_path):
+    level = np.zeros((40, 50, 3), np.float32) + np.array([0, 0, 1], np.float32)
+    print_ = np.full((40, 50, 3), 150, np.uint8)
+    for size, words in ((None, "Defects were not looked for"), (0.05, "No defects found")):
+        page.goto(write_relight_page(tmp_path / "level.html", level, print_, mm_per_px=size).as_uri())
+        assert page.get_by_text(words).is_visible()
 
 
 def test_it_draws_only_when_something_changed_and_often_when_it_does(page):

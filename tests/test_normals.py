@@ -14,7 +14,7 @@ from PIL import Image
 from rcg.errors import CalibrationError, Cancelled, ConfigError, DataError
 from rcg.images import read_image
 from rcg.normals import measure_surface, read_plane, read_surface, solve_surface
-from rcg.photometric import calibrate_plane, write_calibration
+from rcg.photometric import calibrate_plane, read_capture, write_calibration
 from rcg.photometric.calibrate import as_calibration
 from rcg.photometric.types import Capture, LightRig, SurfaceDefect
 from rcg.photometric.writing import write_capture
@@ -234,3 +234,8 @@ def test_the_names_of_photometric_stereo_load_when_they_are_used():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] True True"
+
+
+def test_frames_of_a_mirror_are_not_taken_for_a_surface(shared_data):
+    told = solve_surface(read_capture(shared_data / "photometric" / "chrome_sphere"))
+    assert any("mirror ball" in note for note in told.notes)

@@ -193,7 +193,7 @@ def test_a_folder_without_lights_says_how_to_give_them(folder):
     capture = read_capture(folder)
     assert capture.rig is None
     assert "rig.toml" in capture.notes[0]
-    assert "calibrate_plane" in capture.notes[0]
+    assert "Surface panel" in capture.notes[0]
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def test_a_scratch_has_its_course_length_and_depth(damaged):
     assert scratch.height_um == pytest.approx(-2, abs=0.5)
     assert 0 < scratch.height_sigma_um < 0.2
     assert scratch.width_mm < 0.12
-    x, y = (np.array(axis) * MM for axis in zip(*scratch.polygon, strict=True))
+    x, y = ((np.array(axis) - 0.5) * MM for axis in zip(*scratch.polygon, strict=True))
     assert np.abs((y - 2) * 4.5 - (x - 1.5) * 1.2).max() / math.hypot(4.5, 1.2) < 0.12, "its outline hugs its line"
 
 

@@ -13,6 +13,8 @@ from rcg.photometric.types import Capture, Floats, Mask
 
 _LONGEST = 600  # pixels of the picture that cards are looked for in
 _ASPECT = (1.2, 1.85)  # of trading cards: 1.28 (1952 Topps) to 1.87 (tallboys)
+_CORNER = 0.055
+"""Radius of the corners left out, as a share of the card's short side: 3.5 mm of 63."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,12 +64,17 @@ def fills_the_picture(capture: Capture) -> bool:
 
 
 def card_mask(capture: Capture, card: FoundCard) -> Mask:
-    """(h, w), true on a card."""
+    """(h, w), true on a card, without the tips of its corners: most cards are round there, and show table instead."""
     import cv2
 
     out = np.zeros((capture.height, capture.width), np.uint8)
     cv2.fillPoly(out, [np.round(card.quad).astype(np.int32)], 1)
-    return np.asarray(out > 0)
+    sides = np.linalg.norm(np.roll(card.quad, -1, axis=0) - card.quad, axis=1)
+    radius = _CORNER * float(sides.min())
+    rim = np.pad(out, 1)  # beyond the picture there is no card
+    core = (cv2.distanceTransform(rim, cv2.DIST_L2, 5) <= radius).astype(np.uint8)
+    rounded = cv2.distanceTransform(core, cv2.DIST_L2, 5)[1:-1, 1:-1] <= radius
+    return np.asarray(rounded & (out > 0))
 
 
 def _pictures(capture: Capture) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:

@@ -66,7 +66,7 @@ def check_directions(directions: Floats) -> list[str]:
             what, fix="spread the lights around the card, at 30 to 60 degrees from the camera's axis"
         )
     if condition > 60:
-        what = f"all lights lie in one plane (condition number {condition:.0f}): slope across it cannot be seen"
+        what = "all lights lie in one plane: slope across it cannot be seen"
         fix = "add a light to the side of that line; three lights around the card are the least"
         raise CalibrationError(what, fix=fix)
     if condition > 12:
@@ -113,7 +113,7 @@ def _sample(capture: Capture) -> Floats:
 def _check_black(capture: Capture, sample: Floats) -> None:
     bright = np.quantile(sample, 0.95, axis=1)
     for light in np.flatnonzero((bright < 0.004 * capture.full_scale) | (bright < 0.03 * np.median(bright))):
-        what = f"frame {_name(capture, int(light))} is black: 95 % of it is below {max(bright[light], 0):.3g}"
+        what = f"frame {_name(capture, int(light))} is black: 95 % of it is {max(bright[light], 0):.3g} or less"
         fix = "is that light off, or is it a dark frame? take it again, or put dark frames into dark/"
         raise DataError(f"{what} of {capture.full_scale:g}", fix=fix)
 

@@ -41,6 +41,9 @@ from rcg.types import Annotation, ImageRecord, Point, Polygon
 
 TASK = "find defects"
 DEEP = frozenset({"scratch", "dent", "crease", "roller_line"})
+_MOST_LINES = 3
+"""More print lines than these on one card are taken for rows of its halftone, but for those far surer than the rest."""
+_OVER_RASTER = 2.5
 FACTORY = frozenset({"roller_line", "print_line"})
 ON_FOIL = "on foil, which mirrors more than it scatters: slopes and depths are told up to 4 times too large there"
 _FOIL_SD = 0.75
@@ -131,7 +134,12 @@ def search(field: Field, *, settings: DefectSettings = DEFAULTS, report: Report 
             paths.append(line[1])
     found += _linked(parts, paths, field, settings)
     report(Tick(task=TASK, done=total, total=total, metrics={"found": len(found)}))
-    return tuple(sorted(found, key=lambda each: -each.confidence))
+    return tuple(sorted(map(_from_the_corner, found), key=lambda each: -each.confidence))
+
+
+def _from_the_corner(found: SurfaceDefect) -> SurfaceDefect:
+    """In coordinates that count from the corner of the first pixel, as everywhere outside, not from its centre."""
+    return replace(found, polygon=tuple((x + 0.5, y + 0.5) for x, y in found.polygon))
 
 
 def _ranked(
@@ -287,9 +295,22 @@ def _factory_lines(field: Field, settings: DefectSettings, taken: _Taken) -> Ite
             yield from _factory("roller_line", each, field, settings, taken, scale / field.mm_per_px)
     if field.logs is not None and not field.core.all():
         across, up = (each * field.core for each in print_gradient(field.logs))
-        for each in straight_in((across, up), field, _PRINT_SCALE_MM, settings):
-            if each.reaches:
-                yield from _factory("print_line", each, field, settings, taken, _PRINT_SCALE_MM / field.mm_per_px)
+        found = [
+            made
+            for each in straight_in((across, up), field, _PRINT_SCALE_MM, settings)
+            if each.reaches
+            for made in _factory("print_line", each, field, settings, taken, _PRINT_SCALE_MM / field.mm_per_px)
+        ]
+        yield from _alone(found)
+
+
+def _alone(found: list[SurfaceDefect]) -> list[SurfaceDefect]:
+    """Print lines without a raster's: rows of halftone are as straight and even, but there are many alike of them."""
+    if len(found) <= _MOST_LINES:
+        return found
+    evidence = -np.log2(1 - np.minimum([each.confidence for each in found], 1 - 1e-9))
+    keep = evidence > _OVER_RASTER * np.median(evidence)
+    return [each for each, alone in zip(found, keep, strict=True) if alone]
 
 
 def _factory(  # noqa: PLR0917 - a private step
@@ -357,7 +378,7 @@ def _made(label: str, size: Size, length_px: float, evidence: float, field: Fiel
 
 def _judged(found: SurfaceDefect, unreliable: Mask) -> SurfaceDefect:
     """With a word on whether most of its outline lies where the surface shines like foil."""
-    at = np.array(found.polygon).round().astype(int)
+    at = np.floor(np.array(found.polygon)).astype(int)
     rows, columns = at[:, 1].clip(0, unreliable.shape[0] - 1), at[:, 0].clip(0, unreliable.shape[1] - 1)
     return replace(found, unreliable=bool(unreliable[rows, columns].mean() > 0.5))
 

@@ -12,8 +12,8 @@ from rcg.photometric.smoothing import SPACING_PX, block_medians, robust_smooth
 from rcg.photometric.types import Capture, Floats, LightField, Plane
 
 NO_LIGHTS = (
-    "write light_directions.txt (one line x y z for each frame) or rig.toml with positions_mm into the folder, "
-    "or calibrate: calibrate_ball from a mirror ball, calibrate_plane without any target"
+    "write light_directions.txt (one line x y z for each frame) into the folder, or rig.toml with a line [rig] and "
+    "below it positions_mm = [[180, 0, 180], ...], one place in mm for each frame; or calibrate in the Surface panel"
 )
 
 

@@ -170,7 +170,7 @@ def _advice(explained: float, shift: float, angles: list[float]) -> str:
     return (
         f"print edges turn up as slopes ({100 * explained:.0f} % of the slopes there), as if the frame of the light at "
         f"{light:.0f} or {light + 180:.0f} degrees were shifted by about {shift:.2f} px along {along:.0f} degrees: "
-        "register the frames first"
+        "if the frames were not registered, do that first; else trust marks along print edges less"
     )
 
 

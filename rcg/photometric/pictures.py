@@ -108,7 +108,7 @@ def defect_overlay(picture: Picture, defects: Sequence[SurfaceDefect], *, mm_per
     scale = max(0.4, out.shape[1] / 2400)
     thick = max(1, round(1.5 * scale))
     for number, each in enumerate(defects, start=1):
-        ring = np.round(np.array(each.polygon)).astype(np.int32)
+        ring = np.floor(np.array(each.polygon)).astype(np.int32)
         cv2.polylines(out, [ring], True, COLOURS.get(each.label, _OTHER), thick, cv2.LINE_AA)
         words = f"{number} {each.label.replace('_', ' ')} {size_words(each)}"
         _write(out, words, (int(ring[:, 0].max()) + 6, int(ring[:, 1].mean())), scale, COLOURS.get(each.label, _OTHER))

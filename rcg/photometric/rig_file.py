@@ -118,8 +118,10 @@ def _from_toml(path: Path) -> RigFile:
 def _known(table: dict[str, Any], keys: tuple[str, ...], where: object) -> None:
     for key in table:
         if key not in keys:
-            near = difflib.get_close_matches(key, keys, 1)
+            near = difflib.get_close_matches(key, keys, 1) or difflib.get_close_matches(key, _RIG_KEYS, 1)
             fix = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
+            if near and near[0] not in keys:
+                fix = f"write [rig] on the line before it, and {near[0]} below"
             raise ConfigError(f"the key {key} is not known", where=where, fix=fix)
 
 

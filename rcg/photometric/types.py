@@ -264,7 +264,7 @@ class SurfaceDefect:
 
     Attributes:
         label: "scratch", "dent", "crease", "roller_line" or "print_line".
-        polygon: Its outline in pixels of the frames.
+        polygon: Its outline in pixels of the frames, from the corner of the first one.
         length_mm: Its longest extent along its own course.
         width_mm: Its extent across.
         height_um: Its depth (below zero) or height (above zero) against the surface around it, in micrometres.

@@ -114,7 +114,7 @@ def _told(defect: SurfaceDefect) -> dict[str, Any]:
         "confidence": round(defect.confidence, 3),
         "words": words + (", unreliable: shines like foil" if defect.unreliable else ""),
         # outlines count from the middle of the first pixel, the view from its corner
-        "polygon": [[round(x + 0.5, 1), round(y + 0.5, 1)] for x, y in defect.polygon],
+        "polygon": [[round(x, 1), round(y, 1)] for x, y in defect.polygon],
     }  # fmt: skip
 
 

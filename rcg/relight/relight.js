@@ -138,7 +138,7 @@ function createRelight(root, data, hooks = {}) {
       each.style.display = keep[each.dataset.at] ? "" : "none";
     }
     const all = data.defects.length;
-    head.textContent = !all ? "No defects found" : some < all ? `Defects (${some} of ${all})` : `Defects (${all})`;
+    head.textContent = !all ? (data.mm_per_px ? "No defects found" : "Defects were not looked for: the size of a pixel is not known") : some < all ? `Defects (${some} of ${all})` : `Defects (${all})`;
   }
   function plan() { if (!asked && !gone) asked = requestAnimationFrame(paced); }
   function paced(now) {
