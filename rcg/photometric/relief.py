@@ -61,7 +61,7 @@ def integrate(relief: NormalMap | Slopes, *, mm_per_px: float | None = None, mas
 
     Example:
         >>> ramp = np.full((4, 5), 0.5, np.float32), np.zeros((4, 5), np.float32)
-        >>> integrate(ramp, mm_per_px=0.02)[0].round(3).tolist()
+        >>> integrate(ramp, mm_per_px=0.02)[0].astype(float).round(3).tolist()
         [-0.02, -0.01, 0.0, 0.01, 0.02]
     """
     from scipy import fft
