@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rcg.photometric.pixel_kernels import MAX_CONDITION
+from rcg.photometric.kernels import MAX_CONDITION
 from rcg.photometric.solver_setup import Rules
 
 
