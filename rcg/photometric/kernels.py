@@ -2,7 +2,8 @@
 
 Where every light counts, b = albedo * normal is a fixed linear map of the values (the pseudo-inverse, bilinear between
 the nodes of the light field). Pixels where a light does not count, or whose residual is too large, are solved again one
-by one. Compiled code is kept in numba's cache. No `nnan` in fastmath: frames of floats may hold NaN, and a comparison
+by one. Compiled code is kept in numba's cache, which does not see a change of what is called from another file: all
+that these kernels call stands here. No `nnan` in fastmath: frames of floats may hold NaN, and a comparison
 with one must stay false.
 """
 
