@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,17 +56,11 @@ def local_noise(sizes: Plane, known: Mask, scatter: Plane, *, block: int) -> Pla
 
     every = -(-scatter.shape[0] // sizes.shape[0])
     sizes = sizes / scatter[::every, ::every][: sizes.shape[0], : sizes.shape[1]]
-    rows, columns = (max(1, round(size / block)) for size in sizes.shape)
-    level = np.full((rows, columns), np.nan)
-    for i in range(rows):
-        for j in range(columns):
-            part = np.s_[
-                i * sizes.shape[0] // rows : (i + 1) * sizes.shape[0] // rows,
-                j * sizes.shape[1] // columns : (j + 1) * sizes.shape[1] // columns,
-            ]
-            inside = known[part]
-            if inside.sum() >= max(8, 0.25 * inside.size):
-                level[i, j] = np.median(sizes[part][inside])
+    level = np.full(_block_counts(sizes.shape, block), np.nan)
+    for place, part in _blocks(sizes.shape, level.shape):
+        inside = known[part]
+        if inside.sum() >= max(8, 0.25 * inside.size):
+            level[place] = np.median(sizes[part][inside])
     usual = float(np.median(sizes[known])) if known.any() else 0.0
     level = np.where(np.isnan(level), usual, np.maximum(level, 0.6 * usual))
     level = np.maximum(level / NORMAL_MAD, 1e-9).astype(np.float32)
@@ -222,19 +217,13 @@ def local_share(crests: Plane, doubt: Plane, level: Plane, known: Mask, *, every
 
     charged, usual, inside = doubt[::every, ::every], level[::every, ::every], known[::every, ::every]
     counted = np.asarray(inside & (charged > usual), np.bool_)
-    rows, columns = (max(1, round(size / block)) for size in crests.shape)
-    share = np.ones((rows, columns), np.float32)
-    for i in range(rows):
-        for j in range(columns):
-            part = np.s_[
-                i * crests.shape[0] // rows : (i + 1) * crests.shape[0] // rows,
-                j * crests.shape[1] // columns : (j + 1) * crests.shape[1] // columns,
-            ]
-            which = counted[part]
-            if which.sum() >= max(20, 0.3 * which.size):
-                answered = float(np.quantile(crests[part][which] / charged[part][which], 0.8)) / _STRONGEST_OF_NOISE
-                told = float(np.median(usual[part][which] / charged[part][which]))  # the level holds this already
-                share[i, j] = min(1.0, max(0.1, float(np.sqrt(max(0.0, answered**2 - told**2)))))
+    share = np.ones(_block_counts(crests.shape, block), np.float32)
+    for place, part in _blocks(crests.shape, share.shape):
+        which = counted[part]
+        if which.sum() >= max(20, 0.3 * which.size):
+            answered = float(np.quantile(crests[part][which] / charged[part][which], 0.8)) / _STRONGEST_OF_NOISE
+            told = float(np.median(usual[part][which] / charged[part][which]))  # the level holds this already
+            share[place] = min(1.0, max(0.1, float(np.sqrt(max(0.0, answered**2 - told**2)))))
     return np.asarray(cv2.resize(share, doubt.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
@@ -242,3 +231,18 @@ def _reduced_mask(mask: Mask, factor: int) -> Mask:
     return np.asarray(
         mask[factor // 2 :: factor, factor // 2 :: factor][: mask.shape[0] // factor, : mask.shape[1] // factor]
     )
+
+
+def _block_counts(shape: tuple[int, ...], block: float) -> tuple[int, int]:
+    """How many blocks of about this size go down and across."""
+    return max(1, round(shape[0] / block)), max(1, round(shape[1] / block))
+
+
+def _blocks(shape: tuple[int, ...], counts: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]]:
+    """Each block's place among the blocks, and its pixels."""
+    (rows, columns), (down, across) = shape[:2], counts[:2]
+    for i, j in np.ndindex(down, across):
+        yield (
+            (i, j),
+            np.s_[i * rows // down : (i + 1) * rows // down, j * columns // across : (j + 1) * columns // across],
+        )
