@@ -77,7 +77,7 @@ class SurfaceReport:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        size = "size of a pixel not known" if self.mm_per_px is None else f"{self.mm_per_px:g} mm per pixel"
+        size = "size of a pixel not known" if self.mm_per_px is None else f"{self.mm_per_px:.4g} mm per pixel"
         shares = f"solved {100 * self.solved_share:.1f} %, unreliable {100 * self.unreliable_share:.1f} %"
         residual = f"residual {self.residual['median']:.2f} (95 %: {self.residual['p95']:.2f})"
         rows = [

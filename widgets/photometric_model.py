@@ -155,7 +155,7 @@ class PhotometricModel(PanelModel):
         self.shown, self.about = (), ""
         capture = self.capture()
         self.shown = small_frames(capture)
-        size = "size of a pixel not known" if capture.mm_per_px is None else f"{capture.mm_per_px:g} mm per pixel"
+        size = "size of a pixel not known" if capture.mm_per_px is None else f"{capture.mm_per_px:.4g} mm per pixel"
         depth = f"full scale {capture.full_scale:g}"
         words = [f"{capture.lights} frames of {capture.width} x {capture.height} pixels, {size}, {depth}"]
         words.append("with a white sheet" if capture.flat is not None else "without a white sheet")

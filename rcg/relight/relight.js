@@ -215,7 +215,7 @@ function createRelight(root, data, hooks = {}) {
   const [shownW, shownH] = data.shown;
   let resolution = `${shownW} x ${shownH} px shown of ${fullW} x ${fullH} px measured`;
   const tellFoot = () => {
-    const scale = data.mm_per_px ? `, ${data.mm_per_px} mm per pixel` : "";
+    const scale = data.mm_per_px ? `, ${+data.mm_per_px.toPrecision(4)} mm per pixel` : "";
     foot.textContent = `${resolution}${scale}. Move: light · wheel: zoom · drag: move the card · two fingers: both · `
       + "double click: all of it";
   };
