@@ -41,6 +41,8 @@ from rcg.types import Annotation, ImageRecord, Point, Polygon
 
 TASK = "find defects"
 DEEP = frozenset({"scratch", "dent", "crease", "roller_line"})
+_PRINT_PX_MM = 0.05
+"""Print lines are 0.02 to 0.1 mm wide: pixels coarser than this cannot tell them from a design's frame lines."""
 _MOST_LINES = 3
 """More print lines than these on one card are taken for rows of its halftone, but for those far surer than the rest."""
 _OVER_RASTER = 2.5
@@ -293,7 +295,7 @@ def _factory_lines(field: Field, settings: DefectSettings, taken: _Taken) -> Ite
     for scale in _ROLLER_SCALES_MM:
         for each in straight_in(field.relief, field, scale, settings):
             yield from _factory("roller_line", each, field, settings, taken, scale / field.mm_per_px)
-    if field.logs is not None and not field.core.all():
+    if field.logs is not None and not field.core.all() and field.mm_per_px <= _PRINT_PX_MM:
         across, up = (each * field.core for each in print_gradient(field.logs))
         found = [
             made
