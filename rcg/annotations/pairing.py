@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
@@ -103,28 +105,58 @@ def _with_other_case(images: tuple[str, ...], found: Pairs, inside: str) -> Pair
     return replace(found, label_of={**found.label_of, **more}, orphans=orphans, by_case=tuple(more))
 
 
-def _one_to_one(images: Iterable[str], labels: Iterable[str], inside: str) -> Pairs | None:
+def _one_to_one(images: Sequence[str], labels: Sequence[str], inside: str) -> Pairs | None:
     """The pairs where in each folder the n-th label is the n-th image's, as in most sets; None for all others."""
-    runs: dict[str, list[str]] = {}
-    for folder, run in groupby(labels, _folder_of):
-        if runs.setdefault(pairing_key(f"{folder}x.y".removeprefix(inside), LABEL_FOLDERS), own := [*run]) is not own:
+    runs: dict[str, Sequence[str]] = {}
+    for folder, own in _by_folder(labels):
+        if runs.setdefault(pairing_key(f"{folder}x.y".removeprefix(inside), LABEL_FOLDERS), own) is not own:
             return None
     label_of: dict[str, str] = {}
     seen: set[str] = set()
-    for folder, run in groupby(images, _folder_of):
-        key, here = pairing_key(f"{folder}x.y", IMAGE_FOLDERS), [*run]
-        found = runs.pop(key, [])
-        if key in seen or (found and found != _wanted(here, len(folder), found[0])):
+    for folder, here in _by_folder(images):
+        key = pairing_key(f"{folder}x.y", IMAGE_FOLDERS)
+        found = runs.pop(key, ())
+        if key in seen or (found and not _are_called_so(found, folder, here)):
             return None
         seen.add(key)
         label_of.update(zip(here, found, strict=False))
     return Pairs(label_of, (*chain.from_iterable(runs.values()),), {}, {}, by_name=False) if label_of else None
 
 
-def _wanted(images: Sequence[str], cut: int, label: str) -> list[str]:
-    """The labels of the images of a folder, if all are named as the first one is."""
-    begin, end = _folder_of(label), label[label.rindex(".") :]
-    return [begin + each[cut : each.rindex(".")] + end for each in images]
+def _by_folder(names: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Runs of names in the same folder, with that; of sorted names in few folders hardly one is looked at by itself."""
+    at = 0
+    for _ in range(_FEW):
+        if at == len(names):
+            return
+        folder = _folder_of(names[at])
+        end = bisect_left(names, folder + _LAST, at + 1) if folder else len(names)
+        run, text = names[at:end], _END.join(names[at:end])
+        if text.count("/") > folder.count("/") * len(run) or text.count(_END + folder) != len(run) - 1:
+            run = [*next(groupby(run, _folder_of))[1]]
+        yield folder, run
+        at += len(run)
+    for folder, rest in groupby(names[at:], _folder_of):
+        yield folder, [*rest]
+
+
+def _are_called_so(labels: Sequence[str], folder: str, images: Sequence[str]) -> bool:
+    """Whether the labels are those of the images of a folder in their order, all named as the first one is."""
+    begin, end, picture = _folder_of(labels[0]), _ending(labels[0]), _ending(images[0])
+    text = f"{_END}{_END.join(images)}{_END}"
+    if text.count(picture + _END) < len(images):  # some end otherwise
+        return [begin + each[len(folder) : each.rindex(".")] + end for each in images] == [*labels]
+    wanted = text.replace(_END + folder, _END + begin).replace(picture + _END, end + _END)
+    return wanted == f"{_END}{_END.join(labels)}{_END}"
+
+
+def _ending(name: str) -> str:
+    return name[name.rindex(".") :]
+
+
+_END = "\0"  # stands in no file's name
+_LAST = chr(sys.maxunicode)
+_FEW = 16
 
 
 _NOWHERE: list[tuple[str, str]] = []

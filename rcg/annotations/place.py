@@ -254,7 +254,7 @@ class Place:
 
 def _by_ending(names: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """The files of a folder by their ending in lower case, the hidden ones left out; names are many, endings few."""
-    ends = {name[name.rfind(".") :] if "." in name else "" for name in names}
+    ends = _endings(names)
     if len(ends) > _FEW_ENDINGS:  # names such as scan.0001
         groups: dict[str, list[str]] = {}
         for name in names:
@@ -265,6 +265,15 @@ def _by_ending(names: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
         groups = {end: [each for each in names if (each.endswith(end) if end else "." not in each)] for end in ends}
     for end, own in groups.items():
         yield end.lower(), [each for each in own if each[0] != "."]
+
+
+def _endings(names: Sequence[str]) -> set[str]:
+    """How the names end; where all end as the first one does, none is looked at by itself."""
+    if names and (at := names[0].rfind(".")) >= 0:
+        end = names[0][at:]
+        if f"{'/'.join(names)}/".count(f"{end}/") == len(names):
+            return {end}
+    return {name[name.rfind(".") :] if "." in name else "" for name in names}
 
 
 def _conventional(root: Path) -> Path | None:
