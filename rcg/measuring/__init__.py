@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from rcg.lazy import lazy
 
 if TYPE_CHECKING:
+    from rcg.measuring.locating import Found, find_outlines
+    from rcg.measuring.rectify import card_points, photo_points, rectified
     from rcg.measuring.types import (
         CORNERS,
         MEASURED,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "locating": ("Found", "find_outlines"),
+    "rectify": ("card_points", "photo_points", "rectified"),
     "types": (
         "CORNERS", "MEASURED", "SIDES", "STATIONS", "UNDETERMINED", "Centering", "CornerWear", "EdgePoint", "EdgeWear",
         "FaceMeasurement", "Mark", "Outline", "SideLine", "Surface", "Value",
@@ -37,7 +41,8 @@ _HOME = {
 
 __all__ = [
     "CORNERS", "MEASURED", "SIDES", "STATIONS", "UNDETERMINED", "Centering", "CornerWear", "EdgePoint", "EdgeWear",
-    "FaceMeasurement", "Mark", "Outline", "SideLine", "Surface", "Value",
+    "FaceMeasurement", "Found", "Mark", "Outline", "SideLine", "Surface", "Value", "card_points", "find_outlines",
+    "photo_points", "rectified",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy(__name__, globals(), _HOME)
