@@ -1,0 +1,206 @@
+"""The report on a card as one page that needs nothing else: it opens from the disk, in light and dark, and prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from rcg.grading.report_face import face_html
+from rcg.grading.report_html import bullets, interval, percent, sentence, step, text, words
+from rcg.grading.types import SUBGRADES, Distribution, Grade, GradeReport, Limit
+from rcg.images import Pixels
+from rcg.measuring.types import MEASURED, UNDETERMINED, FaceMeasurement
+
+_LEAST = 0.005
+"""Steps less probable than this, beyond the 90 % interval, have no bar."""
+
+
+def report_page(report: GradeReport, pictures: Mapping[str, Pixels], *, relit: Mapping[str, str] | None = None) -> str:
+    """The page as text.
+
+    Args:
+        report: What was measured and graded.
+        pictures: The pictures that were measured, (h, w, 3) uint8 RGB, by "front" and "back".
+        relit: HTML of the relit surface of a face, as `relit_html` makes it.
+
+    Returns:
+        HTML; the same report and pictures give the same bytes.
+    """
+    faces = [("front", report.front), *([("back", report.back)] if report.back is not None else [])]
+    body = [
+        _head(report),
+        _grades(report.grades),
+        _not_judged(report),
+        *(_face(report, name, face, pictures) for name, face in faces),
+        *(f'<section class="relit"><h2>{name.capitalize()}, relit</h2>{html}</section>'
+          for name, html in (relit or {}).items()),
+        _reading(),
+    ]  # fmt: skip
+    return page(f"{report.name}: grade", "".join(body))
+
+
+def page(title: str, body: str, *, more_script: str = "") -> str:
+    """A page of this family: its head, its style, its script and `body`, which is HTML already."""
+    style, script = read_part("report.css"), read_part("report.js")
+    head = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" '
+        f'content="light dark"><title>{text(title)}</title>\n<style>\n{style}</style></head>\n'
+    )
+    return f"{head}<body><main>{body}</main>\n<script>\n{script}{more_script}</script></body></html>\n"
+
+
+def read_part(name: str) -> str:
+    """A file that stands beside this module."""
+    return files("rcg.grading").joinpath(name).read_text(encoding="utf-8")
+
+
+def _head(report: GradeReport) -> str:
+    told = [f"{part}: <b>{text(_file_name(path))}</b>" for part, path in report.sources.items()]
+    outline = report.front.outline or (report.back.outline if report.back is not None else None)
+    if outline is not None:
+        told.append(f"{text(outline.spec.title)} <small>({text(outline.spec_reason)})</small>")
+    if report.front.px_mm == report.front.px_mm:  # NaN without an outline
+        told.append(f"{report.front.px_mm:.1f} pixels a millimetre")
+    facts = "".join(f"<span>{each}</span>" for each in told)
+    notes = bullets(report.notes)
+    hand = ""
+    if report.hand_set:
+        hand = f'<p class="hand">Set by hand: {text(", ".join(report.hand_set))}. The grades below rest on it.</p>'
+    return f'<header><h1>{text(report.name)}</h1><p class="sources">{facts}</p>{hand}{notes}</header>'
+
+
+def _file_name(path: str) -> str:
+    return path.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _grades(grades: Sequence[Grade]) -> str:
+    if not grades:
+        return ""
+    return f'<section><h2>Grades</h2><div class="grades">{"".join(map(_grade, grades))}</div></section>'
+
+
+def _grade(grade: Grade) -> str:
+    """One standard: the most likely step, all steps as bars, the sub-grades, what holds it down."""
+    if grade.overall is None:
+        why = sentence(grade.reason or "what it rests on was not measured")
+        return (
+            f'<article class="grade none"><h3>{text(grade.title)}</h3><p class="big"><b>undetermined</b></p>'
+            f"<p>{text(why)}.</p></article>"
+        )
+    partly = grade.status != MEASURED
+    label = "at best, as far as was seen" if partly else "most likely"
+    head = (
+        f'<h3>{text(grade.title)}</h3><p class="big"><b>{step(grade.overall.most_likely)}</b>'
+        f"{''.join(f'<i>{text(each)}</i>' for each in grade.qualifiers)}"
+        f"<span>{label}<br>90 %: {interval(grade.overall)}</span></p>"
+    )
+    parts = [head, bars(grade.overall), _without(grade), _held(grade.limits), _subgrades(grade)]
+    if partly and grade.reason:
+        parts.append(f'<p class="partly">{text(sentence(grade.reason))}.</p>')
+    return f'<article class="grade">{"".join(parts)}</article>'
+
+
+def bars(found: Distribution) -> str:
+    """A distribution as bars, one a step; those of the 90 % interval are full, the others pale."""
+    low, high = found.interval()
+    shown = [
+        (each, share)
+        for each, share in zip(found.steps, found.probabilities, strict=True)
+        if share >= _LEAST or low <= each <= high
+    ]
+    highest = max(share for _, share in shown)
+    rows = "".join(
+        f'<li class="{"in" if low <= each <= high else "out"}"><span>{step(each)}</span>'
+        f'<span class="bar"><span style="width:{100 * share / highest:.1f}%"></span></span>'
+        f"<span>{percent(share)}</span></li>"
+        for each, share in reversed(shown)
+    )
+    return f'<ol class="bars" aria-label="Probability of each grade">{rows}</ol>'
+
+
+def _without(grade: Grade) -> str:
+    if grade.without_qualifiers is None or not grade.qualifiers:
+        return ""
+    told = f"{step(grade.without_qualifiers.most_likely)} (90 %: {interval(grade.without_qualifiers)})"
+    return f"<p>Without a qualifier: {told}.</p>"
+
+
+def _held(limits: Sequence[Limit]) -> str:
+    """What holds the grade down, the first in words, the others folded."""
+    if not limits:
+        return ""
+    first, *others = limits
+    more = "".join(f"<li>{_limit(each)}</li>" for each in others)
+    folded = f"<details><summary>{len(others)} more</summary><ul>{more}</ul></details>" if others else ""
+    return f'<div class="held"><h4>What limits it</h4><p>{_limit(first)}</p>{folded}</div>'
+
+
+def _limit(limit: Limit) -> str:
+    face = f"{limit.face} " if limit.face else ""
+    return f"<b>{text(sentence(face + words(limit.what)))}</b> allows {step(limit.step)}: {text(limit.why)}"
+
+
+def _subgrades(grade: Grade) -> str:
+    if not grade.subgrades:
+        return ""
+    rows = []
+    for name in SUBGRADES:
+        found = grade.subgrades.get(name)
+        told = "not judged" if found is None else f"<b>{step(found.most_likely)}</b> <small>{interval(found)}</small>"
+        rows.append(f'<div class="{"none" if found is None else ""}"><dt>{name}</dt><dd>{told}</dd></div>')
+    return f'<dl class="subs">{"".join(rows)}</dl>'
+
+
+def _not_judged(report: GradeReport) -> str:
+    """What nobody should read into these grades."""
+    said: list[str] = []
+    faces = [("front", report.front), *([("back", report.back)] if report.back is not None else [])]
+    for name, face in faces:
+        said += [f"{name}: {each}" for each in _missing(face)]
+    if report.back is None:
+        said.append("the back: no picture of it was given, so it may hold the grade down further")
+    for grade in report.grades:
+        said += [each for each in grade.not_judged if not _said_already(each, said)]
+    told = bullets(dict.fromkeys(said))
+    return f'<section class="unseen"><h2>What was not judged</h2>{told}</section>' if told else ""
+
+
+def _said_already(new: str, said: Sequence[str]) -> bool:
+    return new in said or any(new in each or each in new for each in said)
+
+
+def _missing(face: FaceMeasurement) -> list[str]:
+    """Parts of a face that were not, or not wholly, looked at, and why."""
+    said = []
+    if face.centering is not None and face.centering.status == UNDETERMINED:
+        said.append(f"centering, because {face.centering.reason or 'its lines are not known'}")
+    for kind, each in [*(("corner", one) for one in face.corners), *(("edge", one) for one in face.edges)]:
+        if each.status == UNDETERMINED:
+            name = words(getattr(each, "corner", "") or getattr(each, "side", ""))
+            said.append(f"{name} {kind}, because {each.reason or 'it cannot be seen'}")
+    if face.surface.status == UNDETERMINED:
+        said.append(f"surface, because {face.surface.reason or 'it was not looked at'}")
+    elif face.surface.not_seen:
+        said.append(f"{', '.join(face.surface.not_seen)}: {face.surface.reason or 'these pictures cannot show them'}")
+    return said
+
+
+def _face(report: GradeReport, name: str, face: FaceMeasurement, pictures: Mapping[str, Pixels]) -> str:
+    hand = [each.removeprefix(f"{name} ") for each in report.hand_set if each.startswith(f"{name} ")]
+    return face_html(pictures[name], face, name, hand_set=hand)
+
+
+def _reading() -> str:
+    """How to read the page, for whoever meets one for the first time."""
+    return (
+        '<section class="reading"><details><summary>How to read this page</summary><ul>'
+        "<li>A figure after ± is one standard deviation: in two of three cases the truth lies within it.</li>"
+        "<li>A ratio such as 55 / 45 gives the shares of the left and the right (the top and the bottom) border. The "
+        "worst end is that of the three stations along the sides that is farthest from 50 / 50: a print that is turned "
+        "against the cut is judged there.</li>"
+        "<li>Each grade is a distribution: what is uncertain in the measurements was carried through the standard's "
+        "rules. 90 % of the time the grade lies within the interval that is named, as far as what was seen decides it."
+        "</li><li>A grade here is an estimate from pictures. It is no company's grade, and what a company sees in the "
+        "hand may differ.</li></ul></details></section>"
+    )
