@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -241,6 +242,82 @@ def picture_grid(
     out = BytesIO()
     figure.savefig(out, format=kind, dpi=_GRID_DPI, metadata={"Date": None} if kind == "svg" else None)
     return out.getvalue()
+
+
+def grade_steps(
+    grades: Mapping[str, Mapping[float, float]],
+    *,
+    intervals: Mapping[str, tuple[float, float]],
+    words: Mapping[str, str] | None = None,
+    look: Look = "light",
+    kind: Kind = "png",
+) -> bytes:
+    """How probable each step of some standards is for one card: a row of bars each, and its interval as a line below.
+
+    Args:
+        grades: Probabilities by step, by the standard's title; without steps where the grade is undetermined.
+        intervals: The lowest and highest step of the interval that is drawn, by the title.
+        words: What stands below a title, such as what limits the grade.
+        look: "light" or "dark", as the page is.
+        kind: "png" or "svg".
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    palette = _PALETTES[look]
+    figure = Figure(figsize=(_WIDTH, _STANDARD * max(1, len(grades))), facecolor=palette.ground)
+    FigureCanvasAgg(figure)
+    tall = 1 / max(1, len(grades))
+    for place, (title, steps) in enumerate(grades.items()):
+        axes = figure.add_axes((0.42, 1 - tall * (place + 0.66), 0.56, 0.46 * tall))
+        axes.set_axis_off()
+        _title(axes, palette, title, (words or {}).get(title, ""))
+        if steps:
+            _steps(axes, palette, steps, intervals[title])
+        else:
+            told: dict[str, Any] = {"color": palette.ink, "fontsize": _TEXT + 3, "transform": axes.transAxes}
+            axes.text(0.5, 0.4, "undetermined", ha="center", va="center", **told)
+    out = BytesIO()
+    figure.savefig(out, format=kind, dpi=_DPI, metadata={"Date": None} if kind == "svg" else None)
+    return out.getvalue()
+
+
+def _title(axes: Axes, palette: _Palette, title: str, words: str) -> None:
+    place: dict[str, Any] = {"transform": axes.transAxes, "va": "top", "ha": "left", "color": palette.ink}
+    axes.text(-0.73, 1.1, _short(title), fontsize=_TEXT + 1, fontweight="bold", **place)
+    axes.text(
+        -0.73, 0.74, fill(words.replace("$", r"\$"), 36, max_lines=3, placeholder=" …"), fontsize=_TEXT - 1.5, **place
+    )
+
+
+def _steps(axes: Axes, palette: _Palette, steps: Mapping[float, float], interval: tuple[float, float]) -> None:
+    """Bars side by side, the steps in their order; those that nearly never come only where others lie beyond them."""
+    seen = [step for step, share in sorted(steps.items()) if share >= _RARE or interval[0] <= step <= interval[1]]
+    at = {step: place for place, step in enumerate(seen)}
+    shares = [steps[step] for step in seen]
+    best = max(range(len(seen)), key=lambda each: shares[each])
+    below = axes.get_xaxis_transform()  # across in steps, up in heights of the axes
+    for place, (step, share) in enumerate(zip(seen, shares, strict=True)):
+        high = share / max(shares)
+        axes.bar(place, high, width=0.66, color=palette.bar, alpha=1.0 if place == best else 0.55)
+        told = f"{100 * share:.0f} %" if share >= _RARE else "< 1 %"
+        axes.text(place, high + 0.06, told, color=palette.ink, fontsize=_TEXT - 2, ha="center", va="bottom")
+        look: dict[str, Any] = {
+            "fontsize": _TEXT,
+            "fontweight": "bold" if place == best else "normal",
+            "color": palette.ink,
+        }
+        axes.text(place, -0.2, f"{step:g}", transform=below, ha="center", va="top", **look)
+    ends = [at[interval[0]] - 0.33, at[interval[1]] + 0.33]
+    axes.plot(ends, [-0.1, -0.1], color=palette.ink, linewidth=2, solid_capstyle="butt", transform=below, clip_on=False)
+    few = max(0, _FEWEST - len(seen)) / 2
+    axes.set_xlim(-0.5 - few, len(seen) - 0.5 + few)
+    axes.set_ylim(0, 1)
+
+
+_STANDARD = 1.05  # inches a standard
+_RARE = 0.005
+_FEWEST = 6  # bars have the width of so many at most
 
 
 def _figure(
