@@ -81,11 +81,16 @@ class Grade:
         reason: Why it is not, or not wholly, known.
         overall: The grade; None where undetermined. Where the status is "partly" it is the best that the card can be
             given what was seen.
-        subgrades: By the names of `SUBGRADES`; those that could not be judged are missing.
+        subgrades: By the names of `SUBGRADES`; those that could not be judged are missing. Empty where the standard
+            prints none; `areas` tells then what lies behind the grade.
         limits: What holds it down, the most limiting first.
         qualifiers: Such as "OC", where the standard has them.
-        without_qualifiers: The grade that a standard with qualifiers would give with them; None where none applies.
+        without_qualifiers: The higher grade that stands beside the qualifiers, with the faults that they name not
+            counted; None where none applies. In `overall` they are counted.
         not_judged: What was not looked at, and why.
+        areas: What each area of each face allows, by names such as "front corners", for every standard; those that
+            could not be judged are missing.
+        labels: Names of the best steps with their probabilities, such as ("Pristine 10", 0.12).
     """
 
     standard: str
@@ -98,6 +103,8 @@ class Grade:
     qualifiers: tuple[str, ...] = ()
     without_qualifiers: Distribution | None = None
     not_judged: tuple[str, ...] = ()
+    areas: dict[str, Distribution] = field(default_factory=dict)
+    labels: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,0 +1,413 @@
+"""What one face's figures may truly be, given what was measured: many equally likely draws of each.
+
+What is assumed, for it decides how wide a grade is:
+
+- Centering. The mean ratio's error is normal with the stated sigma. A fifth of the variance is common to both axes of a
+  face: they share the outline. The error of the print's turn is one for both axes; what a station deviates from its
+  side's mean is otherwise taken as measured.
+- Wear is never below zero, and most places of a card have none. So a place is taken to be clean with a chance of 0.7
+  before it was looked at, and worn by an exponentially distributed amount otherwise; what was measured decides between
+  the two (a spike-and-slab prior; Mitchell and Beauchamp, JASA 83, 1988). Without it, the worst of eight corners that
+  are all clean would look worn.
+- The whitening of one face shares a third of its variance: one light, one border's colour, one cut face subtracted.
+- A mark is there with its confidence, and has the measured size within 10 %, unless told otherwise.
+- The two faces' errors are independent: they are two pictures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rcg.grading.figures import CENTERING, CORNERS, EDGES, FACES, MARKS, SURFACE
+from rcg.measuring.types import (
+    MEASURED,
+    STATIONS,
+    Centering,
+    CornerWear,
+    EdgeWear,
+    FaceMeasurement,
+    Mark,
+    Value,
+)
+
+Floats = NDArray[np.float64]
+
+AXES_SHARE, WHITENING_SHARE = 0.2, 1 / 3
+"""What both axes of a face's centering, and all whitening on a face, have of their error's variance in common."""
+
+CLEAN = 0.7
+"""How many of a card's corners and sides have no wear of one kind at all, before one has looked."""
+
+_TYPICAL = {
+    "corner_depth": 0.2, "corner_area": 0.5, "radius": 0.4, "missing": 0.5, "edge_depth": 0.03, "edge_length": 8.0,
+    "edge_area": 1.0, "deepest": 0.25,
+}  # fmt: skip
+"""What worn places have on average: mm, mm2."""
+
+Wear = CornerWear | EdgeWear
+
+_ROWS = 48  # of normal deviates a face; each use has its own, so that no figure moves when another is left out
+_SIGMA_BY_EYE = 0.7  # points; what a reader's second try differs by, where a line has no sigma
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FaceDraws:
+    """A face as many equally likely cards.
+
+    Attributes:
+        face: "front" or "back".
+        figures: By name with the area, (draws,) each; those that are not known are missing. Centering has
+            "centering.mean_share", "mean_other", "worst_share" and "worst_other"; the standard says which counts.
+        words: What a figure rests on: the place and the measured value.
+        blind: Why an area is not known at all, by area.
+        partial: What of an area could not be judged, though the rest was, one sentence each.
+        leeway: (2, draws) from 0 to 1: whether a grader overlooks anything, and how much.
+    """
+
+    face: str
+    figures: dict[str, Floats]
+    words: dict[str, str]
+    blind: dict[str, str]
+    partial: tuple[str, ...]
+    leeway: Floats
+
+
+@dataclass(slots=True)
+class _Found:
+    """What has been drawn so far."""
+
+    face: str
+    normal: Floats
+    figures: dict[str, Floats] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    blind: dict[str, str] = field(default_factory=dict)
+    partial: list[str] = field(default_factory=list)
+
+    def add(self, figure: str, values: Floats, words: str) -> None:
+        self.figures[figure], self.words[figure] = values, words
+
+
+def draw_face(
+    face: FaceMeasurement, name: str, *, seed: int = 0, draws: int = 4000, size_error: float = 0.1
+) -> FaceDraws:
+    """Draw what a face's figures may truly be.
+
+    Args:
+        face: As measured.
+        name: "front" or "back".
+        seed: The same gives the same draws.
+        draws: How many.
+        size_error: One standard deviation of a mark's size, as a share of it.
+
+    Example:
+        >>> from rcg.measuring import FaceMeasurement
+        >>> draw_face(FaceMeasurement(status="undetermined", reason="no card", width=9, height=9), "front").blind
+        {'centering': 'no card', 'corners': 'no card', 'edges': 'no card', 'surface': 'no card was found'}
+    """
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, FACES.index(name)])))
+    found = _Found(name, rng.standard_normal((_ROWS, draws)))
+    leeway = rng.random((2, draws))
+    _centering(found, face)
+    _corners(found, face)
+    _edges(found, face)
+    _surface(found, face, rng, size_error)
+    return FaceDraws(
+        face=name,
+        figures=found.figures,
+        words=found.words,
+        blind=found.blind,
+        partial=tuple(found.partial),
+        leeway=leeway,
+    )
+
+
+def _centering(found: _Found, face: FaceMeasurement) -> None:
+    seen = face.centering
+    if seen is None or seen.status != MEASURED or not all(map(math.isfinite, (seen.left_right, seen.top_bottom))):
+        found.blind[CENTERING] = (seen.reason if seen is not None else face.reason) or "the borders were not found"
+        return
+    mean, deviation = np.array([seen.left_right, seen.top_bottom]), _stations(seen)
+    sigma = np.array([each if math.isfinite(each) else _SIGMA_BY_EYE for each in seen.sigma])
+    common, own, turn = found.normal[0], found.normal[1:3], found.normal[3]
+    drawn = mean[:, None] + sigma[:, None] * (math.sqrt(AXES_SHARE) * common + math.sqrt(1 - AXES_SHARE) * own)
+    turned = _sigma(seen.rotation_deg) * turn
+    at = drawn[:, None] + deviation[..., None] + _turn_points(seen, face)[..., None] * turned
+    for ratio, offsets in (("mean", np.abs(drawn - 50)), ("worst", np.abs(at - 50).max(axis=1))):
+        worse, better = np.minimum(50 + offsets.max(axis=0), 100), np.minimum(50 + offsets.min(axis=0), 100)
+        worse_words, better_words = _ratio_words(seen, mean, deviation, sigma, worst=ratio == "worst")
+        found.add(f"centering.{ratio}_share", worse, worse_words)
+        found.add(f"centering.{ratio}_other", better, better_words)
+    if seen.rotation_deg.known:
+        words = f"the print is turned by {seen.rotation_deg} degrees"
+        found.add("centering.rotation", np.abs(seen.rotation_deg.value + turned), words)
+
+
+def _stations(seen: Centering) -> Floats:
+    """(2, 3) points that each station's ratio differs from its side's mean."""
+    left, top, right, bottom = np.asarray(seen.widths, np.float64)
+    shares = np.array([100 * left / (left + right), 100 * top / (top + bottom)])
+    for axis, (mean, worst) in enumerate(
+        ((seen.left_right, seen.worst_left_right), (seen.top_bottom, seen.worst_top_bottom))
+    ):
+        known = np.isfinite(shares[axis])
+        if known.all():
+            shares[axis] -= shares[axis].mean()
+        else:  # only the means are known, as of a print that was matched to a reference
+            shares[axis] = [0.0, worst - mean if math.isfinite(worst) else 0.0, 0.0]
+    return shares
+
+
+def _turn_points(seen: Centering, face: FaceMeasurement) -> Floats:
+    """(2, 3) points of the ratio at each station that a degree of turn makes; 0 where the borders are not known."""
+    if face.outline is None or not np.isfinite(seen.widths).all():
+        return np.zeros((2, 3))
+    left, top, right, bottom = np.asarray(seen.widths, np.float64).mean(axis=1)
+    spec, away = face.outline.spec, np.array(STATIONS) - 0.5
+    slope = math.radians(1) * 100
+    return np.array([-away * spec.height * slope / (left + right), away * spec.width * slope / (top + bottom)])
+
+
+def _ratio_words(seen: Centering, mean: Floats, deviation: Floats, sigma: Floats, *, worst: bool) -> tuple[str, str]:
+    """The worse axis and the better one, in words."""
+    at = mean[:, None] + deviation
+    far = np.take_along_axis(at, np.abs(at - 50).argmax(axis=1)[:, None], axis=1)[:, 0] if worst else mean
+    told = []
+    for name, share, error in zip(("left to right", "top to bottom"), far, sigma, strict=True):
+        where = ", at its worst station" if worst else ""
+        hand = ", set by hand" if seen.method == "hand" else ""
+        told.append(f"{name} {share:.1f}/{100 - share:.1f} ± {error:.1f}{where}{hand}")
+    worse = int(np.abs(far - 50).argmax())
+    return told[worse], told[1 - worse]
+
+
+def _sigma(value: Value) -> float:
+    return value.sigma if math.isfinite(value.sigma) and value.sigma > 0 else 0.0
+
+
+def amounts(value: Value, normal: Floats, *, typical: float) -> Floats:
+    """Draw how much of something there truly is that cannot be below zero and mostly is zero.
+
+    Args:
+        value: As measured, with its sigma.
+        normal: (draws,) standard normal deviates; a large one makes a large amount.
+        typical: What it is on average where there is any.
+
+    Returns:
+        (draws,) of at least 0. With a sigma of 0 all are the measured value.
+    """
+    from scipy.special import ndtr, ndtri
+
+    sigma = _sigma(value)
+    if sigma == 0:
+        return np.full_like(normal, max(0.0, value.value))
+    away, rate = value.value / sigma, sigma / typical
+    middle = away - rate  # of the slab's posterior, in sigmas: a normal cut off at zero
+    inside = float(ndtr(middle))
+    # The odds of a worn place to a clean one, both with the factor exp(-away^2 / 2) taken out.
+    worn = (1 - CLEAN) * rate * math.exp(min(middle * middle / 2, 600)) * inside * math.sqrt(2 * math.pi)
+    clean = CLEAN / (CLEAN + worn)
+    place = ndtr(normal)
+    if clean >= 1 or inside <= 0:
+        return np.zeros_like(normal)
+    share = np.clip((place - clean) / (1 - clean), 0, 1)
+    drawn = middle + ndtri(np.clip(1 - inside + share * inside, 1e-12, 1 - 1e-12))
+    return np.where(place <= clean, 0.0, np.maximum(drawn, 0) * sigma)
+
+
+def _shared(common: Floats, own: Floats) -> Floats:
+    mixed: Floats = math.sqrt(WHITENING_SHARE) * common + math.sqrt(1 - WHITENING_SHARE) * own
+    return mixed
+
+
+def _corners(found: _Found, face: FaceMeasurement) -> None:
+    known = _known(found, CORNERS, face, face.corners)
+    if not known:
+        return
+    rows, whites = found.normal[8:24], [_shared(found.normal[4], found.normal[8 + place]) for place, _ in known]
+    depths = _each(known, whites, "whitening_depth", "corner_depth")
+    if depths is not None:
+        order = -np.sort(-depths, axis=0)
+        ranked = sorted((each for _, each in known if each.whitening_depth.known), key=_whitening, reverse=True)
+        names = ("whitening_depth", "whitening_second", "whitening_third", "whitening_fourth")
+        for name, values, each in zip(names, order, ranked, strict=False):
+            found.add(f"corners.{name}", values, f"{_named(each)}: {each.whitening_depth} mm of whitening")
+    areas = _each(known, whites, "whitening_area", "corner_area")
+    if areas is not None:
+        words = f"corners: {_total(face.corners)} mm² of whitening in all"
+        found.add("corners.whitening_area", areas.sum(axis=0), words)
+    for n, wanted in enumerate(_OF_CORNERS, start=1):
+        _worst(found, CORNERS, known, rows[4 * n : 4 * n + 4], wanted)
+
+
+def _edges(found: _Found, face: FaceMeasurement) -> None:
+    known = _known(found, EDGES, face, face.edges)
+    if not known:
+        return
+    rows = found.normal[24:36]
+    whites = [_shared(found.normal[4], rows[place]) for place, _ in known]
+    depths = _each(known, whites, "whitening_depth", "edge_depth")
+    if depths is not None:
+        side = max((each for _, each in known if each.whitening_depth.known), key=_whitening)
+        words = f"{_named(side)}: {side.whitening_depth} mm of whitening, mean over its length"
+        found.add("edges.whitening_depth", depths.max(axis=0), words)
+    for name, scale, words in (("whitening_length", "edge_length", "mm of white edge"),
+                               ("whitening_area", "edge_area", "mm² of white edge")):  # fmt: skip
+        values = _each(known, whites, name, scale)
+        if values is not None:
+            seen = sum(v.value for _, each in known if (v := _value(each, name)).known)
+            found.add(f"edges.{name}", values.sum(axis=0), f"{seen:.1f} {words} in all")
+    for n, wanted in enumerate(_OF_EDGES, start=1):
+        _worst(found, EDGES, known, rows[4 * n : 4 * n + 4], wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How a figure of several corners or sides is made; without a `scale` it is never quite zero, its error normal."""
+
+    name: str
+    scale: str
+    words: str
+    total: bool = False
+
+
+_OF_CORNERS = (
+    _Wanted("radius_error", "radius", "rounded by {} mm more than its stock"),
+    _Wanted("missing_area", "missing", "{} mm² missing", total=True),
+    _Wanted("angle_error", "", "{} degrees off 90"),
+)
+_OF_EDGES = (_Wanted("deepest", "deepest", "{} mm deep at its worst"), _Wanted("roughness", "", "rough by {} mm RMS"))
+
+
+def _value(part: Wear, name: str) -> Value:
+    found: Value = getattr(part, name)
+    return found
+
+
+def _known(found: _Found, area: str, face: FaceMeasurement, parts: Sequence[Wear]) -> list[tuple[int, Wear]]:
+    """The four corners or sides that were measured, with their place among the four."""
+    known = [(place, each) for place, each in enumerate(parts) if _has_figures(each)]
+    gone = [each for each in parts if known and not each.whitening_depth.known]
+    if gone and len(gone) == len(parts):
+        found.partial.append(f"{found.face} {area}: whitening: {gone[0].reason or 'it could not be told'}")
+    else:
+        for each in gone:
+            what = "whitening: " if _has_figures(each) else ""
+            found.partial.append(f"{found.face} {_named(each)}: {what}{each.reason or 'not seen'}")
+    if not known:
+        reasons = [each.reason for each in parts if each.reason]
+        found.blind[area] = reasons[0] if reasons else face.reason or "they were not measured"
+    return known
+
+
+def _has_figures(each: Wear) -> bool:
+    """Whether anything is known; a contour can be where whitening cannot, as on a white border."""
+    values = (getattr(each, item.name) for item in fields(each))
+    return any(isinstance(value, Value) and value.known for value in values)
+
+
+def _each(known: Sequence[tuple[int, Wear]], normals: Sequence[Floats], name: str, scale: str) -> Floats | None:
+    """(n, draws) of those that have the figure; None where none has it."""
+    drawn = [
+        amounts(_value(each, name), normal, typical=_TYPICAL[scale])
+        for (_, each), normal in zip(known, normals, strict=True)
+        if _value(each, name).known
+    ]
+    return np.array(drawn) if drawn else None
+
+
+def _worst(found: _Found, area: str, known: Sequence[tuple[int, Wear]], rows: Floats, wanted: _Wanted) -> None:
+    """A figure's worst corner or side, or its total."""
+    figure, scale = f"{area}.{wanted.name}", wanted.scale
+
+    def value(each: Wear) -> Value:
+        return _value(each, wanted.name)
+
+    having = [(place, each) for place, each in known if value(each).known]
+    if not having:
+        return
+    drawn = np.array([
+        amounts(value(each), rows[place], typical=_TYPICAL[scale]) if scale
+        else np.abs(value(each).value + _sigma(value(each)) * rows[place])
+        for place, each in having
+    ])  # fmt: skip
+    worst = max((each for _, each in having), key=lambda each: abs(value(each).value))
+    values = drawn.sum(axis=0) if wanted.total else drawn.max(axis=0)
+    found.add(figure, values, f"{_named(worst)}: {wanted.words.format(value(worst))}")
+
+
+def _whitening(each: Wear) -> float:
+    return each.whitening_depth.value
+
+
+def _total(corners: Sequence[CornerWear]) -> str:
+    known = [each.whitening_area for each in corners if each.whitening_area.known]
+    return str(Value(sum(each.value for each in known), math.hypot(*(_sigma(each) for each in known))))
+
+
+def _named(part: Wear) -> str:
+    return f"{part.corner.replace('_', ' ')} corner" if isinstance(part, CornerWear) else f"{part.side} edge"
+
+
+def _surface(found: _Found, face: FaceMeasurement, rng: np.random.Generator, size_error: float) -> None:
+    seen = face.surface
+    if face.outline is None or seen.status not in {MEASURED, "partly"}:
+        found.blind[SURFACE] = seen.reason or face.reason or "it was not looked at"
+        return
+    if seen.not_seen:
+        found.partial.append(f"{found.face} surface: {', '.join(seen.not_seen)}: these pictures cannot show them")
+    elif seen.status == "partly":
+        found.partial.append(f"{found.face} surface: {seen.reason or 'looked at in part only'}")
+    if seen.share_judged < 0.995:
+        found.partial.append(f"{found.face} surface: {1 - seen.share_judged:.0%} of it could not be looked at")
+    marks = sorted(all_marks(face), key=lambda each: (each.label, each.outline_mm, each.length_mm, each.area_mm2))
+    by_label: dict[str, list[tuple[Mark, Floats, Floats]]] = {label: [] for label in MARKS}
+    draws = found.normal.shape[1]
+    for each in marks:
+        there = np.where(rng.random(draws) < each.confidence, 1.0, 0.0)
+        size = np.clip(1 + size_error * rng.standard_normal(draws), 0.2, None)
+        if each.label in by_label:
+            by_label[each.label].append((each, there, size))
+    for label, ones in by_label.items():
+        _marks(found, label, ones)
+
+
+def _marks(found: _Found, label: str, ones: Sequence[tuple[Mark, Floats, Floats]]) -> None:
+    """What is counted of the marks of one label."""
+    zero = np.zeros(found.normal.shape[1])
+    there = np.array([there for _, there, _ in ones]) if ones else zero[None]
+    length = np.array([each.length_mm * there * size for each, there, size in ones]) if ones else zero[None]
+    area = np.array([each.area_mm2 * there * size * size for each, there, size in ones]) if ones else zero[None]
+    deep = np.array([_depth(each) * there * size for each, there, size in ones]) if ones else zero[None]
+    figures = {"count": there.sum(axis=0), "length": length.sum(axis=0), "longest": length.max(axis=0),
+               "area": area.sum(axis=0), "depth": deep.max(axis=0)}  # fmt: skip
+    words = _mark_words(label, [each for each, _, _ in ones])
+    for what, values in figures.items():
+        found.add(f"surface.{label}_{what}", values, words)
+
+
+def _depth(mark: Mark) -> float:
+    return abs(mark.relief_um.value) if mark.relief_um is not None and mark.relief_um.known else 0.0
+
+
+def _mark_words(label: str, marks: Sequence[Mark]) -> str:
+    name = label.replace("_", " ")
+    if len(marks) == 1:
+        deep = f", {_depth(marks[0]):.0f} µm" if _depth(marks[0]) else ""
+        return f"a {name} of {marks[0].length_mm:.1f} mm, {marks[0].area_mm2:.2g} mm²{deep}"
+    longest = max((each.length_mm for each in marks), default=0.0)
+    total = sum(each.length_mm for each in marks)
+    return f"{len(marks)} marks of {name}, {total:.1f} mm in all, the longest {longest:.1f} mm"
+
+
+def all_marks(face: FaceMeasurement) -> tuple[Mark, ...]:
+    """The marks of a face: on its surface, at its corners and along its edges, each once."""
+    parts = (face.surface.marks, *(each.marks for each in face.corners), *(each.marks for each in face.edges))
+    found: dict[Mark, None] = {}
+    for each in (mark for marks in parts for mark in marks):
+        found.setdefault(each)
+    return tuple(found)
