@@ -26,7 +26,7 @@ ALONG = 3
 
 _SEARCH = np.linspace(-0.036, 0.036, 19)  # slopes of a line against the frame's side that are tried
 _WOBBLE_MM = 0.12  # how far a station may lie from the line that it supports
-_CHUNK = 32000  # `cv2.remap` takes no longer side
+_CHUNK = 8000  # places that are read at once; `cv2.remap` takes no side over 32767
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -150,18 +150,20 @@ def sampled(pixels: Pixels, at: Floats) -> Singles:
     Returns:
         (n, 3) float32, 0 to 255.
     """
-    rows = (at - 0.5).astype(np.float32)  # OpenCV counts from the middle of the first pixel
-    rows = np.clip(rows, -1e4, 1e6)
+    rows = np.clip(at - 0.5, -1e4, 1e6).astype(np.float32)  # OpenCV counts from the middle of the first pixel
+    parts = [_read(pixels, rows[i : i + _CHUNK]) for i in range(0, len(rows), _CHUNK)]
+    return np.concatenate(parts)
+
+
+def _read(pixels: Pixels, rows: Singles) -> Singles:
+    """The same for so few places that their part of the picture is small, however large the picture is."""
     last = np.array(pixels.shape[1::-1])
-    low = np.clip(np.floor(rows.min(axis=0)).astype(int) - 2, 0, last - 2)
-    high = np.clip(np.ceil(rows.max(axis=0)).astype(int) + 3, 2, last)
-    crop = pixels[low[1] : high[1], low[0] : high[0]].astype(np.float32)  # remap rounds whole numbers' results
-    rows = (rows - low.astype(np.float32)).reshape(-1, 1, 2)
-    parts = [
-        cv2.remap(crop, rows[i : i + _CHUNK], np.empty(0), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for i in range(0, len(rows), _CHUNK)
-    ]
-    return np.asarray(np.concatenate(parts), np.float32).reshape(-1, 3)
+    low = np.clip(np.floor(rows.min(axis=0)).astype(int) - 2, 0, np.maximum(last - 2, 0))
+    high = np.clip(np.ceil(rows.max(axis=0)).astype(int) + 3, np.minimum(2, last), last)
+    crop = pixels[low[1] : high[1], low[0] : high[0]].astype(np.float32)  # of whole numbers remap gives whole numbers
+    at = (rows - low.astype(np.float32)).reshape(-1, 1, 2)
+    found = cv2.remap(crop, at, np.empty(0), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32).reshape(-1, 3)
 
 
 def sampled_lab(pixels: Pixels, at: Floats) -> Singles:

@@ -1,23 +1,64 @@
-"""From a quad near a card's edge to the edge itself, to a part of a pixel, and bowed where the lens bows it."""
+"""From a quad near a card's edge to the edge itself, to a part of a pixel, and bowed where the lens bows it.
+
+Where exactly is read in linear light: blur mixes light, not the numbers of sRGB, and half of the numbers between a dark
+table and a white border lies well outside of the edge.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rcg.card_specs import CardSpec
 from rcg.images import Pixels
-from rcg.measuring.profiles import Curve, Singles, Strip, fit_curve, peak_depths, read_strip, side_length, steps
+from rcg.measuring.profiles import (
+    Curve,
+    Mapping,
+    Singles,
+    Strip,
+    density,
+    fit_curve,
+    in_card,
+    peak_depths,
+    read_strip,
+    sampled,
+    side_length,
+    steps,
+)
 from rcg.measuring.rectify import straight
 from rcg.measuring.types import SIDES, SideLine
 
 Floats = NDArray[np.float64]
 
+STATIONS = 96
+_REACH_PX = 4.0  # of the profile that the edge is fitted in, to both sides
+_SHIFTS = np.linspace(-2.2, 2.2, 45)  # px, places of the edge that are tried
+_BLURS = (0.45, 0.65, 0.9, 1.25, 1.8)  # px
+_UNITS = (1, 2, 4)  # by which a blurred picture is taken as a coarser one
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB, IEC 61966-2-1
+_SEEN = 0.6  # power of light that a wide ramp is read in: a cut face that is seen at a slant, whose half the eye takes
+_GREY_ENOUGH = 0.02  # step of luminance, of white, below which colour is used too
+_AGREE = 0.6  # of the stations, for a curve of crossings
+_BOW_SIGMAS = 3.0  # how sure a bow has to be
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Read:
+    """A side while it is refined: depths at its stations in the frame of the quad, and the curve through them."""
+
+    side: str
+    along: Floats
+    depth: Floats
+    curve: Curve
+    px_mm: float
+
 
 def refine_quad(
-    pixels: Pixels, quad: Floats, spec: CardSpec, *, reaches: tuple[float, ...] = (0.7, 0.4, 0.3)
+    pixels: Pixels, quad: Floats, spec: CardSpec, *, reaches: tuple[float, ...] = (0.7, 0.4)
 ) -> tuple[Floats, tuple[SideLine, ...]]:
     """Move a quad onto the edge that it nearly lies on.
 
@@ -32,21 +73,28 @@ def refine_quad(
         from these corners.
     """
     size = spec.width, spec.height
-    found: list[tuple[Strip, Floats, Curve]] = []
-    corners = np.zeros((4, 2))
+    margin = spec.radius + 1.0
     for reach in reaches:
         to_px = straight(quad, size)
-        found = []
-        for side in SIDES:
-            strip = read_strip(pixels, to_px, side, size, depths=(-reach - 1.2, reach + 1.2))
-            depth = edge_depths(strip, reach)
-            curve = fit_curve(strip.along, depth, degree=2, middle=side_length(side, size) / 2)
-            found.append((strip, depth, curve))
-        corners = meeting([curve for _, _, curve in found], size)
-        quad = to_px(corners)
+        curves = [_coarse(pixels, to_px, side, size, reach, margin) for side in SIDES]
+        quad = to_px(meeting(curves, size))
+    to_px = straight(quad, size)
+    curves = [
+        _crossed(pixels, to_px, side, size, margin) or _coarse(pixels, to_px, side, size, 0.35, margin)
+        for side in SIDES
+    ]
+    found = [_fine(pixels, to_px, side, size, curve, margin) for side, curve in zip(SIDES, curves, strict=True)]
+    found = [_fine(pixels, to_px, each.side, size, each.curve, margin) for each in found]
+    corners = meeting([each.curve for each in found], size)
     ends = _ends(corners, size)
-    lines = tuple(_from_chord(*one, *end) for one, end in zip(found, ends, strict=True))
-    return quad, lines
+    lines = tuple(_from_chord(one, *end) for one, end in zip(found, ends, strict=True))
+    return to_px(corners), lines
+
+
+def _coarse(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], reach: float, margin: float) -> Curve:
+    """The curve along the largest common change of colour within `reach` mm of a side."""
+    strip = read_strip(pixels, to_px, side, size, depths=(-reach - 1.2, reach + 1.2), stations=64, margin=margin)
+    return bowed_curve(strip.along, edge_depths(strip, reach), strip.length / 2)
 
 
 def edge_depths(strip: Strip, reach: float) -> Floats:
@@ -60,6 +108,132 @@ def edge_depths(strip: Strip, reach: float) -> Floats:
         change @ (towards / norm) if norm > 1.0 else np.linalg.norm(change, axis=2), dtype=np.float32
     )
     return peak_depths(np.where(near[None, :], size, 0).astype(np.float32), strip)
+
+
+def bowed_curve(along: Floats, depth: Floats, middle: float) -> Curve:
+    """A line through depths along a side, or a parabola where its bow is beyond doubt."""
+    line = fit_curve(along, depth, degree=1, middle=middle)
+    bow = fit_curve(along, depth, degree=2, middle=middle)
+    n = max(1.0, float((bow.weights > 0.3).sum()))
+    x = (along - middle) / (np.ptp(along) / 2)
+    # the spread of a parabola's coefficient under independent scatter, three times for what neighbours share
+    sigma = 1.7 * bow.scatter / math.sqrt(n) / float(np.std(x * x)) if np.isfinite(bow.scatter) else np.inf
+    sagitta = abs(float(bow.coefficients[0])) * (np.ptp(along) / 2) ** 2
+    return bow if sagitta > _BOW_SIGMAS * sigma else line
+
+
+def _crossed(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], margin: float) -> Curve | None:
+    """The curve where the card's own colour is first half lost on the way out; None where too few stations agree.
+
+    Beside an edge there may be a seam, a shadow or both, and steps of their own: the edge is the innermost.
+    """
+    strip = read_strip(pixels, to_px, side, size, depths=(-0.8, 1.0), stations=64, margin=margin)
+    clear = max(0.3, 2.5 / strip.px_mm)
+    inside = (strip.depth > clear) & (strip.depth < clear + 0.5)
+    outside = (strip.depth > -0.2 - clear) & (strip.depth < 0.05 - clear)
+    card = np.median(strip.lab[:, inside], axis=1)
+    away = np.median(strip.lab[:, outside], axis=1) - card
+    height = np.linalg.norm(away, axis=1)
+    share = np.einsum("ndc,nc->nd", strip.lab - card[:, None], away) / np.maximum(height, 1e-6)[:, None] ** 2
+    lost = (share > 0.5) & (strip.depth <= clear)[None, :]
+    last = lost.shape[1] - 1 - np.argmax(lost[:, ::-1], axis=1)
+    rows = np.arange(len(last))
+    step = share[rows, last] - share[rows, np.minimum(last + 1, lost.shape[1] - 1)]
+    between = np.clip((share[rows, last] - 0.5) / np.maximum(step, 1e-6), 0, 1)
+    depth = np.where(lost.any(axis=1) & (height > 1.5), strip.depth[last] + between * strip.step, np.nan)
+    curve = bowed_curve(strip.along, depth, strip.length / 2)
+    close = np.abs(depth - curve.at(strip.along)) < max(0.12, 1.0 / strip.px_mm)
+    return curve if close.mean() > _AGREE else None
+
+
+def _fine(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], curve: Curve, margin: float) -> _Read:
+    """The edge at each station in linear light, near a curve that was found before; coarser where it is blurred."""
+    length, px_mm = side_length(side, size), density(to_px, side, size)
+    beside = int(np.clip(math.ceil(length * px_mm / STATIONS), 2, 24))
+    fine = np.linspace(margin, length - margin, STATIONS * beside)
+    along = fine.reshape(STATIONS, beside).mean(axis=1)
+    shift = np.full(STATIONS, np.nan)
+    for unit in _UNITS:
+        reach = unit * np.arange(-2 * _REACH_PX, 2 * _REACH_PX + 1) / 2  # every half pixel
+        depth = curve.at(fine)[:, None] + reach[None, :] / px_mm
+        grid = in_card(side, size, np.repeat(fine, len(reach)), depth.reshape(-1))
+        light = to_linear(sampled(pixels, to_px(grid)))
+        light = light.reshape(STATIONS, beside, len(reach), 3).mean(axis=1, dtype=np.float64)
+        shift, blur = fitted_steps(_signal(light if unit == 1 else light**_SEEN))
+        shift = shift * unit
+        if blur < len(_BLURS) - 1:
+            break
+    found = curve.at(along) + shift / px_mm
+    return _Read(side=side, along=along, depth=found, curve=bowed_curve(along, found, length / 2), px_mm=px_mm)
+
+
+def to_linear(values: Singles) -> Singles:
+    """Linear light, 0 to 1, of sRGB values from 0 to 255 (IEC 61966-2-1)."""
+    place = np.clip(values, 0, 255) * 8
+    return np.asarray(_table()[np.rint(place).astype(np.int32)], np.float32)
+
+
+@cache
+def _table() -> NDArray[np.float32]:
+    coded = np.arange(255 * 8 + 1) / (255 * 8)
+    return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _signal(light: Floats) -> Floats:
+    """(n, d) one number for the (n, d, 3) colours: luminance, which JPEG keeps sharp, or the colour that changes."""
+    third = light.shape[1] // 3
+    change = light[:, -third:].mean(axis=1) - light[:, :third].mean(axis=1)
+    if float(np.median(np.abs(change @ _LUMINANCE))) > _GREY_ENOUGH:
+        return np.asarray(light @ _LUMINANCE)
+    towards = change / np.maximum(np.linalg.norm(change, axis=1, keepdims=True), 1e-9)
+    return np.asarray(np.einsum("ndc,nc->nd", light, towards))
+
+
+def fitted_steps(signal: Floats) -> tuple[Floats, int]:
+    """Where a step lies in each profile, px from its middle (NaN where there is none), and how blurred the side is.
+
+    A blurred step between an even inside and an outside that may slope, as where a shadow falls: for each place and
+    blur that is tried the three levels follow by least squares, and the place with the least rest is taken, between
+    the tried ones by a parabola. The blur is that with which the side as a whole leaves the least.
+
+    Args:
+        signal: (n, d) values every half pixel, from outside to inside.
+
+    Returns:
+        (n,) px, and which of the blurs that were tried it is.
+    """
+    bases = _bases(signal.shape[1])  # blur, shift, column, d
+    power = np.einsum("nd,nd->n", signal, signal)
+    explained = np.einsum("bscd,nd->bnsc", bases, signal)
+    rest = power[None, :, None] - np.einsum("bnsc,bnsc->bns", explained, explained)
+    blur = int(np.argmin(np.median(rest.min(axis=2), axis=1)))
+    rest = np.clip(rest[blur], 0, None)
+    at = np.clip(rest.argmin(axis=1), 1, len(_SHIFTS) - 2)
+    rows = np.arange(len(at))
+    before, here, after = rest[rows, at - 1], rest[rows, at], rest[rows, at + 1]
+    bend = before - 2 * here + after
+    move = np.where(bend > 1e-15, 0.5 * (before - after) / np.where(bend > 1e-15, bend, 1), 0)
+    found = _SHIFTS[at] + np.clip(move, -0.5, 0.5) * (_SHIFTS[1] - _SHIFTS[0])
+    third = signal.shape[1] // 3
+    height = np.abs(signal[:, -third:].mean(axis=1) - signal[:, :third].mean(axis=1))
+    noise = np.sqrt(here / signal.shape[1])
+    edge = (rest.argmin(axis=1) == 0) | (rest.argmin(axis=1) == len(_SHIFTS) - 1)
+    return np.where((height > 2.0 * noise) & ~edge, found, np.nan), blur
+
+
+@cache
+def _bases(count: int) -> Floats:
+    """(blurs, shifts, 3, d) orthonormal: inside level, outside level, outside slope, for each place and blur."""
+    x = (np.arange(count) - (count - 1) / 2) / 2
+    found = np.empty((len(_BLURS), len(_SHIFTS), 3, count))
+    for b, blur in enumerate(_BLURS):
+        for s, shift in enumerate(_SHIFTS):
+            z = (x - shift) / blur
+            inside = 0.5 * (1 + np.array([math.erf(each / math.sqrt(2)) for each in z]))
+            outside = 1 - inside
+            slope = (x - shift) * outside - blur * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+            found[b, s] = np.linalg.qr(np.column_stack([inside, outside, slope]))[0].T
+    return found
 
 
 def meeting(curves: list[Curve], size: tuple[float, float]) -> Floats:
@@ -93,27 +267,25 @@ def _ends(corners: Floats, size: tuple[float, float]) -> list[tuple[tuple[float,
     ]
 
 
-def _from_chord(
-    strip: Strip, depth: Floats, curve: Curve, first: tuple[float, float], last: tuple[float, float]
-) -> SideLine:
+def _from_chord(read: _Read, first: tuple[float, float], last: tuple[float, float]) -> SideLine:
     """A side's edge with its depths counted from the straight line between its ends."""
     slope = (last[1] - first[1]) / (last[0] - first[0])
-    at_middle = first[1] + slope * (curve.middle - first[0])
+    curve = read.curve
     coefficients = curve.coefficients.copy()
-    coefficients[-2:] -= (slope, at_middle)
-    chord = first[1] + slope * (strip.along - first[0])
-    tolerance = max(0.12, 1.0 / strip.px_mm)
-    away = np.abs(depth - curve.at(strip.along))
-    kept = np.asarray(np.nan_to_num(away, nan=np.inf) < tolerance)
-    n = max(1.0, kept.sum() / 6)
+    coefficients[-2:] -= (slope, first[1] + slope * (curve.middle - first[0]))
+    chord = first[1] + slope * (read.along - first[0])
+    tolerance = max(0.08, 1.0 / read.px_mm)
+    kept = np.asarray(np.nan_to_num(np.abs(read.depth - curve.at(read.along)), nan=np.inf) < tolerance)
+    n = max(1.0, kept.sum() / 6)  # neighbours share their errors
+    scatter = curve.scatter if math.isfinite(curve.scatter) else 1.0
     return SideLine(
-        side=strip.side,
-        along=strip.along,
-        depth=depth - chord,
+        side=read.side,
+        along=read.along,
+        depth=read.depth - chord,
         kept=kept,
         curve=tuple(float(each) for each in coefficients),
         middle=curve.middle,
-        sigma=math.hypot(curve.scatter / math.sqrt(n), 0.05 / strip.px_mm),
+        sigma=math.hypot(scatter / math.sqrt(n), 0.05 / read.px_mm),
         agree=float(kept.mean()),
-        px_mm=strip.px_mm,
+        px_mm=read.px_mm,
     )
