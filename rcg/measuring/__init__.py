@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from rcg.lazy import lazy
 
 if TYPE_CHECKING:
+    from rcg.measuring.centering import measure_centering
+    from rcg.measuring.hand import set_line
     from rcg.measuring.locating import Found, find_outlines
     from rcg.measuring.rectify import card_points, photo_points, rectified
     from rcg.measuring.types import (
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "centering": ("measure_centering",),
+    "hand": ("set_line",),
     "locating": ("Found", "find_outlines"),
     "rectify": ("card_points", "photo_points", "rectified"),
     "types": (
@@ -42,7 +46,7 @@ _HOME = {
 __all__ = [
     "CORNERS", "MEASURED", "SIDES", "STATIONS", "UNDETERMINED", "Centering", "CornerWear", "EdgePoint", "EdgeWear",
     "FaceMeasurement", "Found", "Mark", "Outline", "SideLine", "Surface", "Value", "card_points", "find_outlines",
-    "photo_points", "rectified",
+    "measure_centering", "photo_points", "rectified", "set_line",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy(__name__, globals(), _HOME)

@@ -161,6 +161,7 @@ class Centering:
         rotation_deg: How far the print is turned against the cut, clockwise, with its sigma.
         trapezoid_deg: How far the left and right, and the top and bottom sides of the print lean to each other.
         shift_mm: How far the print lies right of and below the middle.
+        shift_sigma_mm: Of `shift_mm`; NaN where unknown.
         lines: The four inner edges in the order of `SIDES`.
         notes: What was recognised: a gradient border, glare, a shadow, totals that fit no known design.
     """
@@ -180,6 +181,7 @@ class Centering:
     rotation_deg: Value = UNKNOWN
     trapezoid_deg: tuple[float, float] = (NAN, NAN)
     shift_mm: tuple[float, float] = (NAN, NAN)
+    shift_sigma_mm: tuple[float, float] = (NAN, NAN)
     lines: tuple[SideLine, ...] = ()
     notes: tuple[str, ...] = ()
 
