@@ -42,7 +42,6 @@ _UNITS = (1, 2, 4)  # by which a blurred picture is taken as a coarser one
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB, IEC 61966-2-1
 _SEEN = 0.6  # power of light that a wide ramp is read in: a cut face that is seen at a slant, whose half the eye takes
 _GREY_ENOUGH = 0.02  # step of luminance, of white, below which colour is used too
-_AGREE = 0.6  # of the stations, for a curve of crossings
 _BOW_SIGMAS = 3.0  # how sure a bow has to be
 
 
@@ -55,6 +54,17 @@ class _Read:
     depth: Floats
     curve: Curve
     px_mm: float
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """(n,) whether each station lies on the curve."""
+        away = np.abs(self.depth - self.curve.at(self.along))
+        return np.asarray(np.nan_to_num(away, nan=np.inf) < max(0.08, 1.0 / self.px_mm))
+
+    @property
+    def agree(self) -> float:
+        """Share of the stations that lie on the curve."""
+        return float(self.kept.mean())
 
 
 def refine_quad(
@@ -76,15 +86,10 @@ def refine_quad(
     margin = spec.radius + 1.0
     for reach in reaches:
         to_px = straight(quad, size)
-        curves = [_coarse(pixels, to_px, side, size, reach, margin) for side in SIDES]
+        curves = [_coarse(pixels, to_px, side, size, (reach, margin)) for side in SIDES]
         quad = to_px(meeting(curves, size))
     to_px = straight(quad, size)
-    curves = [
-        _crossed(pixels, to_px, side, size, margin) or _coarse(pixels, to_px, side, size, 0.35, margin)
-        for side in SIDES
-    ]
-    found = [_fine(pixels, to_px, side, size, curve, margin) for side, curve in zip(SIDES, curves, strict=True)]
-    found = [_fine(pixels, to_px, each.side, size, each.curve, margin) for each in found]
+    found = [_side(pixels, to_px, side, size, margin) for side in SIDES]
     corners = meeting([each.curve for each in found], size)
     ends = _ends(corners, size)
     lines = tuple(_from_chord(one, *end) for one, end in zip(found, ends, strict=True))
@@ -122,8 +127,8 @@ def bowed_curve(along: Floats, depth: Floats, middle: float) -> Curve:
     return bow if sagitta > _BOW_SIGMAS * sigma else line
 
 
-def _crossed(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], margin: float) -> Curve | None:
-    """The curve where the card's own colour is first half lost on the way out; None where too few stations agree.
+def _crossed(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], margin: float) -> Curve:
+    """The curve where the card's own colour is first half lost on the way out.
 
     Beside an edge there may be a seam, a shadow or both, and steps of their own: the edge is the innermost.
     """
@@ -141,9 +146,7 @@ def _crossed(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float
     step = share[rows, last] - share[rows, np.minimum(last + 1, lost.shape[1] - 1)]
     between = np.clip((share[rows, last] - 0.5) / np.maximum(step, 1e-6), 0, 1)
     depth = np.where(lost.any(axis=1) & (height > 1.5), strip.depth[last] + between * strip.step, np.nan)
-    curve = bowed_curve(strip.along, depth, strip.length / 2)
-    close = np.abs(depth - curve.at(strip.along)) < max(0.12, 1.0 / strip.px_mm)
-    return curve if close.mean() > _AGREE else None
+    return bowed_curve(strip.along, depth, strip.length / 2)
 
 
 def _fine(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], curve: Curve, margin: float) -> _Read:
@@ -274,8 +277,7 @@ def _from_chord(read: _Read, first: tuple[float, float], last: tuple[float, floa
     coefficients = curve.coefficients.copy()
     coefficients[-2:] -= (slope, first[1] + slope * (curve.middle - first[0]))
     chord = first[1] + slope * (read.along - first[0])
-    tolerance = max(0.08, 1.0 / read.px_mm)
-    kept = np.asarray(np.nan_to_num(np.abs(read.depth - curve.at(read.along)), nan=np.inf) < tolerance)
+    kept = read.kept
     n = max(1.0, kept.sum() / 6)  # neighbours share their errors
     scatter = curve.scatter if math.isfinite(curve.scatter) else 1.0
     return SideLine(
