@@ -96,8 +96,18 @@ def refine_quad(
     return to_px(corners), lines
 
 
-def _coarse(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], reach: float, margin: float) -> Curve:
-    """The curve along the largest common change of colour within `reach` mm of a side."""
+def _side(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], margin: float) -> _Read:
+    """A side's edge: from where the card's colour is half lost if stations agree on that, else from the largest step."""
+    crossed = _crossed(pixels, to_px, side, size, margin)
+    largest = _coarse(pixels, to_px, side, size, (0.35, margin))
+    first, second = (_fine(pixels, to_px, side, size, (each, margin)) for each in (crossed, largest))
+    best = first if first.agree > 0.8 * second.agree else second
+    return _fine(pixels, to_px, side, size, (best.curve, margin))
+
+
+def _coarse(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], within: tuple[float, float]) -> Curve:
+    """The curve along the largest common change of colour; `within` is how far it is looked for, and the margin, mm."""
+    reach, margin = within
     strip = read_strip(pixels, to_px, side, size, depths=(-reach - 1.2, reach + 1.2), stations=64, margin=margin)
     return bowed_curve(strip.along, edge_depths(strip, reach), strip.length / 2)
 
@@ -149,8 +159,9 @@ def _crossed(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float
     return bowed_curve(strip.along, depth, strip.length / 2)
 
 
-def _fine(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], curve: Curve, margin: float) -> _Read:
+def _fine(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], near: tuple[Curve, float]) -> _Read:
     """The edge at each station in linear light, near a curve that was found before; coarser where it is blurred."""
+    curve, margin = near
     length, px_mm = side_length(side, size), density(to_px, side, size)
     beside = int(np.clip(math.ceil(length * px_mm / STATIONS), 2, 24))
     fine = np.linspace(margin, length - margin, STATIONS * beside)
