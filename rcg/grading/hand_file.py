@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rcg.errors import DataError
 from rcg.files import append_jsonl, read_jsonl
+from rcg.geometry import homography, transform
 from rcg.images import Pixels
 from rcg.measuring.types import SIDES, Outline
 from rcg.types import Point
@@ -78,19 +79,20 @@ class HandLine:
 
     def lies_on(self, outline: Outline) -> bool:
         """Whether its middle is on this card of the picture, or within a twentieth of its width beside it."""
-        from rcg.measuring.rectify import card_points  # it loads OpenCV
-
         middle = np.array(self.ends, np.float64).mean(axis=0, keepdims=True)
         width, height = outline.spec.width, outline.spec.height
-        x, y = card_points(outline, middle)[0]
+        x, y = transform(_to_mm(outline), middle)[0]
         return bool(-0.05 * width < x < 1.05 * width and -0.05 * width < y < height + 0.05 * width)
 
 
-def _along_and_depth(outline: Outline, side: str, points: Floats) -> tuple[Floats, Floats]:
-    """Points of the picture as mm along a side and in from it."""
-    from rcg.measuring.rectify import card_points
+def _to_mm(outline: Outline) -> Floats:
+    width, height = outline.spec.width, outline.spec.height
+    return homography(outline.quad, [(0, 0), (width, 0), (width, height), (0, height)])
 
-    x, y = card_points(outline, points).T
+
+def _along_and_depth(outline: Outline, side: str, points: Floats) -> tuple[Floats, Floats]:
+    """Points of the picture as mm along a side and in from it, the sides straight from corner to corner."""
+    x, y = transform(_to_mm(outline), points).T
     if side in ("left", "right"):
         return y, x if side == "left" else outline.spec.width - x
     return x, y if side == "top" else outline.spec.height - y

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from rcg.grading.report_html import (
+    amount,
     bullets,
     figure,
     picture_uri,
@@ -50,11 +51,11 @@ def corners_html(pixels: Pixels, face: FaceMeasurement) -> str:
 def _corner(pixels: Pixels, outline: Outline, corner: CornerWear) -> str:
     window = corner_window(outline, CORNERS.index(corner.corner))
     rows = [
-        ("whitening, depth", with_sigma(corner.whitening_depth, "mm")),
-        ("whitening, area", with_sigma(corner.whitening_area, "mm²")),
+        ("whitening depth", amount(corner.whitening_depth, "mm")),
+        ("whitening area", amount(corner.whitening_area, "mm²")),
         ("radius", _radius(corner, outline)),
         ("angle off 90°", with_sigma(corner.angle_error, "°")),
-        ("stock missing", with_sigma(corner.missing_area, "mm²")),
+        ("stock missing", amount(corner.missing_area, "mm²")),
     ]
     said = _figures(corner.status, corner.reason, rows)
     return _close(
@@ -80,10 +81,10 @@ def _edge(pixels: Pixels, outline: Outline, edge: EdgeWear) -> str:
     along, told = worst_place(edge, outline)
     window = edge_window(outline, edge.side, along)
     rows = [
-        ("whitening, mean depth", with_sigma(edge.whitening_depth, "mm")),
-        ("whitening, length", with_sigma(edge.whitening_length, "mm")),
-        ("whitening, area", with_sigma(edge.whitening_area, "mm²")),
-        ("deepest place", with_sigma(edge.deepest, "mm")),
+        ("mean whitening depth", amount(edge.whitening_depth, "mm")),
+        ("whitening length", amount(edge.whitening_length, "mm")),
+        ("whitening area", amount(edge.whitening_area, "mm²")),
+        ("deepest place", amount(edge.deepest, "mm")),
         ("roughness of the cut", with_sigma(edge.roughness, "mm RMS")),
     ]
     said = f'<p class="place">{text(told)}</p>{_figures(edge.status, edge.reason, rows)}'
@@ -166,18 +167,18 @@ def mark_words(mark: Mark, outline: Outline) -> str:
 
 
 def place_words(mark: Mark, outline: Outline) -> str:
-    """Where on the card a mark lies: in words, and in mm from the left and from the top."""
+    """Where on the card a mark lies: in words, and in mm from the left / from the top."""
     x, y = np.asarray(mark.outline_mm, np.float64).mean(axis=0)
     column = min(2, max(0, math.floor(3 * x / outline.spec.width)))
     row = min(2, max(0, math.floor(3 * y / outline.spec.height)))
-    return f"{_THIRDS[row][column]}, {x:.1f} mm from the left, {y:.1f} mm from the top"
+    return f"{_THIRDS[row][column]}, at {x:.1f} / {y:.1f} mm"
 
 
 def _close(pixels: Pixels, outline: Outline, window: Window, *, title: str, said: str, marks: Sequence[Mark]) -> str:
     """A close-up with its scale bar and the outlines of marks; title and words are HTML already."""
     scale = CLOSE_PX / max(window.width, window.height)
     if window.width > 2 * window.height:
-        scale *= 1.6  # a stretch of an edge is as wide as two corners
+        scale *= 2  # a stretch of an edge is as wide as two corners
     uri = picture_uri(view(pixels, outline, window, scale=scale), quality=86)
     rings = "".join(
         f'<polygon class="mark" points="{points_of(window.inside(mark.outline_mm), 3)}"/>'

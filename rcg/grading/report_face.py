@@ -22,7 +22,7 @@ from rcg.grading.report_html import (
     text,
     with_sigma,
 )
-from rcg.grading.report_json import face_status, why_not
+from rcg.grading.report_json import face_status, mean_known, why_not
 from rcg.grading.report_pictures import (
     PHOTO_PX,
     STRAIGHT_PX,
@@ -36,7 +36,7 @@ from rcg.grading.report_pictures import (
 from rcg.grading.report_strips import Station, stations_of, strips_html
 from rcg.images import Pixels
 from rcg.measuring.rectify import photo_points
-from rcg.measuring.types import MEASURED, UNDETERMINED, Centering, FaceMeasurement, Outline
+from rcg.measuring.types import MEASURED, UNDETERMINED, Centering, FaceMeasurement, Outline, Value
 
 Floats = NDArray[np.float64]
 
@@ -100,7 +100,7 @@ def _known(face: FaceMeasurement) -> str:
 
 def _centering(face: FaceMeasurement) -> str:
     centering = face.centering
-    if centering is None or not (math.isfinite(centering.left_right) or math.isfinite(centering.top_bottom)):
+    if centering is None or not any(math.isfinite(each) for each in (*_shares(centering), *centering.shift_mm)):
         return ""
     doubt = "" if centering.status == MEASURED else '<p class="hint">Read, but not to be trusted:</p>'
     rows = [
@@ -110,15 +110,15 @@ def _centering(face: FaceMeasurement) -> str:
     ]
     method = _METHODS.get(centering.method, centering.method)
     more = [
-        ("print turned against the cut, clockwise", with_sigma(centering.rotation_deg, "°")),
-        ("sides of the print leaning to each other", _pair(centering.trapezoid_deg, 2, "°")),
-        ("print off the middle, to the right and down", _pair(centering.shift_mm, 2, "mm")),
+        ("print turned against the cut", _turned(centering.rotation_deg)),
+        ("print off the middle", _shift(centering.shift_mm, centering.shift_sigma_mm)),
+        ("its sides lean to each other", _lean(centering.trapezoid_deg)),
         ("measured from", text(method)),
     ]
-    return (
-        f"<h3>Centering</h3>{doubt}{_bars(centering)}"
-        f"{table(rows, heads=('', 'left / right', 'top / bottom'), kind='centering')}{terms(more)}"
-    )
+    ratios = ""
+    if any(math.isfinite(each) for each in _shares(centering)):  # matched to a reference, a card has only a shift
+        ratios = _bars(centering) + table(rows, heads=("", "left / right", "top / bottom"), kind="centering")
+    return f"<h3>Centering</h3>{doubt}{ratios}{terms(more)}"
 
 
 def _shares(centering: Centering) -> tuple[float, float]:
@@ -131,10 +131,7 @@ def _mean(share: float, sigma: float) -> str:
 
 
 def _borders(centering: Centering) -> list[str]:
-    known = np.isfinite(centering.widths)
-    means = [
-        float(row[seen].mean()) if seen.any() else math.nan for row, seen in zip(centering.widths, known, strict=True)
-    ]
+    means = [mean_known(row) for row in centering.widths]
     left, top, right, bottom = means
     return [
         f"{figure(first, 2)} + {figure(last, 2)} = {figure(first + last, 2, 'mm')}"
@@ -142,11 +139,24 @@ def _borders(centering: Centering) -> list[str]:
     ]
 
 
-def _pair(values: tuple[float, float], decimals: int, unit: str) -> str:
-    if not any(math.isfinite(each) for each in values):
+def _turned(angle: Value) -> str:
+    if not angle.known:
         return figure(math.nan)
-    first, last = (figure(each, decimals, unit) for each in values)
-    return f"{first} and {last}"
+    way = "clockwise" if angle.value > 0 else "counter-clockwise"
+    return f"{with_sigma(Value(abs(angle.value), angle.sigma), '°')} {way}"
+
+
+def _shift(shift_mm: tuple[float, float], sigma_mm: tuple[float, float]) -> str:
+    ways = (("to the right", "to the left"), ("down", "up"))
+    known = [each for each in zip(shift_mm, sigma_mm, ways, strict=True) if math.isfinite(each[0])]
+    told = [f"{with_sigma(Value(abs(off), sigma), 'mm')} {way[0 if off > 0 else 1]}" for off, sigma, way in known]
+    return ", ".join(told) or figure(math.nan)
+
+
+def _lean(angles: tuple[float, float]) -> str:
+    names = ("left and right", "top and bottom")
+    known = zip(angles, names, strict=True)
+    return ", ".join(f"{name} {abs(each):.2f}°" for each, name in known if math.isfinite(each)) or figure(math.nan)
 
 
 def _bars(centering: Centering) -> str:

@@ -73,6 +73,11 @@ def with_sigma(value: Value, unit: str) -> str:
     return f"{told}{unit}" if unit == "°" else f"{told} {unit}"
 
 
+def amount(value: Value, unit: str) -> str:
+    """A figure of damage with its sigma; "none seen" where it is nothing to three digits."""
+    return "none seen" if value.known and abs(value.value) < 0.0005 else with_sigma(value, unit)
+
+
 def ratio(share: float, decimals: int = 1) -> str:
     """A share of 100 as graders write it.
 
@@ -133,8 +138,8 @@ def _short(value: float, decimals: int) -> str:
 
 def scale_bar(width_mm: float, height_mm: float) -> str:
     """A bar of a round length in the lower left corner of a drawing whose unit is a millimetre."""
-    length = max((each for each in _LENGTHS if each <= 0.42 * width_mm), default=_LENGTHS[0])
-    unit = max(width_mm, height_mm) / 100
+    unit = min(max(width_mm, height_mm), 2 * height_mm) / 100  # a stretch of an edge is shown twice as wide as a square
+    length = max((each for each in _LENGTHS if each <= 42 * unit), default=_LENGTHS[0])
     x, y = 4 * unit, height_mm - 4 * unit
     label = f"{length:g} mm"
     return (

@@ -98,7 +98,7 @@ def why_not(face: FaceMeasurement) -> tuple[str, str]:
 
 def centering_values(centering: Centering) -> dict[str, Any]:
     """Ratios as [left, right] and [top, bottom] in percent; `sigma` in points, lengths in mm, angles in degrees."""
-    means = [_mean(row) for row in centering.widths]
+    means = [mean_known(row) for row in centering.widths]
     sides = {
         side: {"mean": number(means[at], MM), "sigma": number(centering.width_sigma[at], MM),
                "stations": rounded(centering.widths[at], MM)}
@@ -120,12 +120,14 @@ def centering_values(centering: Centering) -> dict[str, Any]:
         "rotation_sigma_deg": number(centering.rotation_deg.sigma, MM),
         "trapezoid_deg": rounded(centering.trapezoid_deg, MM),
         "shift_mm": rounded(centering.shift_mm, MM),
+        "shift_sigma_mm": rounded(centering.shift_sigma_mm, MM),
         "borders_mm": sides,
         "notes": list(centering.notes),
     }  # fmt: skip
 
 
-def _mean(values: Iterable[float]) -> float:
+def mean_known(values: Iterable[float]) -> float:
+    """The mean of those that are finite; NaN without any."""
     known = [float(each) for each in values if math.isfinite(each)]
     return sum(known) / len(known) if known else math.nan
 
@@ -184,6 +186,8 @@ def grade_values(grade: Grade) -> dict[str, Any]:
         "title": grade.title, "status": grade.status, "reason": grade.reason,
         **_spread(grade.overall),
         "subgrades": {name: _spread(each) for name, each in grade.subgrades.items()},
+        "areas": {name: _spread(each) for name, each in grade.areas.items()},
+        "labels": [{"name": name, "probability": number(share, 5)} for name, share in grade.labels],
         "limits": [
             {"what": each.what, "face": each.face, "step": number(each.step, 2), "why": each.why}
             for each in grade.limits

@@ -7,6 +7,7 @@ from importlib.resources import files
 
 from rcg.grading.report_face import face_html
 from rcg.grading.report_html import bullets, interval, percent, sentence, step, text, words
+from rcg.grading.standard import Standard
 from rcg.grading.types import SUBGRADES, Distribution, Grade, GradeReport, Limit
 from rcg.images import Pixels
 from rcg.measuring.types import MEASURED, UNDETERMINED, FaceMeasurement
@@ -15,12 +16,19 @@ _LEAST = 0.005
 """Steps less probable than this, beyond the 90 % interval, have no bar."""
 
 
-def report_page(report: GradeReport, pictures: Mapping[str, Pixels], *, relit: Mapping[str, str] | None = None) -> str:
+def report_page(
+    report: GradeReport,
+    pictures: Mapping[str, Pixels],
+    *,
+    standards: Mapping[str, Standard] | None = None,
+    relit: Mapping[str, str] | None = None,
+) -> str:
     """The page as text.
 
     Args:
         report: What was measured and graded.
         pictures: The pictures that were measured, (h, w, 3) uint8 RGB, by "front" and "back".
+        standards: What was graded by, by name: their steps' names and sources stand on the page too.
         relit: HTML of the relit surface of a face, as `relit_html` makes it.
 
     Returns:
@@ -29,12 +37,12 @@ def report_page(report: GradeReport, pictures: Mapping[str, Pixels], *, relit: M
     faces = [("front", report.front), *([("back", report.back)] if report.back is not None else [])]
     body = [
         _head(report),
-        _grades(report.grades),
+        _grades(report.grades, standards or {}),
         _not_judged(report),
         *(_face(report, name, face, pictures) for name, face in faces),
         *(f'<section class="relit"><h2>{name.capitalize()}, relit</h2>{html}</section>'
           for name, html in (relit or {}).items()),
-        _reading(),
+        _reading(standards or {}),
     ]  # fmt: skip
     return page(f"{report.name}: grade", "".join(body))
 
@@ -74,31 +82,48 @@ def _file_name(path: str) -> str:
     return path.rstrip("/").rsplit("/", 1)[-1]
 
 
-def _grades(grades: Sequence[Grade]) -> str:
+def _grades(grades: Sequence[Grade], standards: Mapping[str, Standard]) -> str:
     if not grades:
         return ""
-    return f'<section><h2>Grades</h2><div class="grades">{"".join(map(_grade, grades))}</div></section>'
+    reasons = {each.reason for each in grades if each.overall is not None}
+    shared = reasons.pop() if len(reasons) == 1 and all(each.overall is not None for each in grades) else ""
+    told = f'<p class="hint">{text(_ended(shared))}</p>' if shared else ""
+    cards = "".join(_grade(each, standards.get(each.standard), told_above=bool(shared)) for each in grades)
+    return f'<section><h2>Grades</h2>{told}<div class="grades">{cards}</div></section>'
 
 
-def _grade(grade: Grade) -> str:
+def _ended(said: str) -> str:
+    """Words as a sentence, with a capital and a full stop."""
+    return f"{sentence(said.rstrip('.'))}."
+
+
+def _grade(grade: Grade, standard: Standard | None, *, told_above: bool) -> str:
     """One standard: the most likely step, all steps as bars, the sub-grades, what holds it down."""
+    title = f"<h3>{text(grade.title)}</h3>"
     if grade.overall is None:
-        why = sentence(grade.reason or "what it rests on was not measured")
+        why = _ended(grade.reason or "what it rests on was not measured")
         return (
-            f'<article class="grade none"><h3>{text(grade.title)}</h3><p class="big"><b>undetermined</b></p>'
-            f"<p>{text(why)}.</p></article>"
+            f'<article class="grade none">{title}<p class="big"><b>undetermined</b></p><p>{text(why)}</p>'
+            f"{_held(grade.limits)}{_subgrades(grade)}</article>"
         )
-    partly = grade.status != MEASURED
-    label = "at best, as far as was seen" if partly else "most likely"
+    label = "most likely" if grade.status == MEASURED else "at best"
+    codes = "".join(f"<i>{text(each)}</i>" for each in grade.qualifiers)
     head = (
-        f'<h3>{text(grade.title)}</h3><p class="big"><b>{step(grade.overall.most_likely)}</b>'
-        f"{''.join(f'<i>{text(each)}</i>' for each in grade.qualifiers)}"
-        f"<span>{label}<br>90 %: {interval(grade.overall)}</span></p>"
+        f'{title}<p class="big"><b>{step(grade.overall.most_likely)}</b>{codes}'
+        f"<span>{_step_name(grade.overall, standard)}{label}<br>90 %: {interval(grade.overall)}</span></p>"
     )
-    parts = [head, bars(grade.overall), _without(grade), _held(grade.limits), _subgrades(grade)]
-    if partly and grade.reason:
-        parts.append(f'<p class="partly">{text(sentence(grade.reason))}.</p>')
+    parts = [head, bars(grade.overall), _without(grade), _labels(grade), _held(grade.limits), _subgrades(grade)]
+    if grade.reason and not told_above:
+        parts.append(f'<p class="partly">{text(_ended(grade.reason))}</p>')
     return f'<article class="grade">{"".join(parts)}</article>'
+
+
+def _step_name(found: Distribution, standard: Standard | None) -> str:
+    """What the standard calls the most likely step, where that is more than a number."""
+    if standard is None:
+        return ""
+    name = standard.names[standard.level(found.most_likely)].removesuffix(step(found.most_likely)).strip()
+    return f"<em>{text(name)}</em><br>" if name else ""
 
 
 def bars(found: Distribution) -> str:
@@ -122,8 +147,13 @@ def bars(found: Distribution) -> str:
 def _without(grade: Grade) -> str:
     if grade.without_qualifiers is None or not grade.qualifiers:
         return ""
-    told = f"{step(grade.without_qualifiers.most_likely)} (90 %: {interval(grade.without_qualifiers)})"
-    return f"<p>Without a qualifier: {told}.</p>"
+    found, codes = grade.without_qualifiers, ", ".join(grade.qualifiers)
+    return f"<p>With the qualifier: <b>{step(found.most_likely)} ({text(codes)})</b>, 90 %: {interval(found)}.</p>"
+
+
+def _labels(grade: Grade) -> str:
+    told = ", ".join(f"{text(name)} {percent(share)}" for name, share in grade.labels)
+    return f"<p>{told}</p>" if told else ""
 
 
 def _held(limits: Sequence[Limit]) -> str:
@@ -137,37 +167,31 @@ def _held(limits: Sequence[Limit]) -> str:
 
 
 def _limit(limit: Limit) -> str:
-    face = f"{limit.face} " if limit.face else ""
-    return f"<b>{text(sentence(face + words(limit.what)))}</b> allows {step(limit.step)}: {text(limit.why)}"
+    what = f"{sentence(words(limit.what))}{f', {limit.face}' if limit.face else ''}"
+    why = limit.why.removeprefix(f"{limit.face} ") if limit.face else limit.why
+    return f"<b>{text(what)}: at most {step(limit.step)}.</b> {text(_ended(why))}"
 
 
 def _subgrades(grade: Grade) -> str:
-    if not grade.subgrades:
+    """The sub-grades that a standard prints; where it prints none, its areas, face by face."""
+    shown = {name: grade.subgrades.get(name) for name in SUBGRADES} if grade.subgrades else dict(grade.areas)
+    if not shown:
         return ""
     rows = []
-    for name in SUBGRADES:
-        found = grade.subgrades.get(name)
-        told = "not judged" if found is None else f"<b>{step(found.most_likely)}</b> <small>{interval(found)}</small>"
-        rows.append(f'<div class="{"none" if found is None else ""}"><dt>{name}</dt><dd>{told}</dd></div>')
+    for name, found in shown.items():
+        told = "not judged" if found is None else f"<small>{interval(found)}</small> <b>{step(found.most_likely)}</b>"
+        rows.append(f'<div class="{"none" if found is None else ""}"><dt>{text(words(name))}</dt><dd>{told}</dd></div>')
     return f'<dl class="subs">{"".join(rows)}</dl>'
 
 
 def _not_judged(report: GradeReport) -> str:
     """What nobody should read into these grades."""
-    said: list[str] = []
-    faces = [("front", report.front), *([("back", report.back)] if report.back is not None else [])]
-    for name, face in faces:
-        said += [f"{name}: {each}" for each in _missing(face)]
-    if report.back is None:
-        said.append("the back: no picture of it was given, so it may hold the grade down further")
-    for grade in report.grades:
-        said += [each for each in grade.not_judged if not _said_already(each, said)]
-    told = bullets(dict.fromkeys(said))
+    said = list(dict.fromkeys(each for grade in report.grades for each in grade.not_judged))
+    if not said:
+        faces = [("front", report.front), *([("back", report.back)] if report.back is not None else [])]
+        said = [f"{name}: {each}" for name, face in faces for each in _missing(face)]
+    told = bullets(said)
     return f'<section class="unseen"><h2>What was not judged</h2>{told}</section>' if told else ""
-
-
-def _said_already(new: str, said: Sequence[str]) -> bool:
-    return new in said or any(new in each or each in new for each in said)
 
 
 def _missing(face: FaceMeasurement) -> list[str]:
@@ -175,10 +199,9 @@ def _missing(face: FaceMeasurement) -> list[str]:
     said = []
     if face.centering is not None and face.centering.status == UNDETERMINED:
         said.append(f"centering, because {face.centering.reason or 'its lines are not known'}")
-    for kind, each in [*(("corner", one) for one in face.corners), *(("edge", one) for one in face.edges)]:
-        if each.status == UNDETERMINED:
-            name = words(getattr(each, "corner", "") or getattr(each, "side", ""))
-            said.append(f"{name} {kind}, because {each.reason or 'it cannot be seen'}")
+    parts = [(f"{words(each.corner)} corner", each.status, each.reason) for each in face.corners]
+    parts += [(f"{each.side} edge", each.status, each.reason) for each in face.edges]
+    said += [f"{name}, because {why or 'it cannot be seen'}" for name, status, why in parts if status == UNDETERMINED]
     if face.surface.status == UNDETERMINED:
         said.append(f"surface, because {face.surface.reason or 'it was not looked at'}")
     elif face.surface.not_seen:
@@ -191,7 +214,7 @@ def _face(report: GradeReport, name: str, face: FaceMeasurement, pictures: Mappi
     return face_html(pictures[name], face, name, hand_set=hand)
 
 
-def _reading() -> str:
+def _reading(standards: Mapping[str, Standard]) -> str:
     """How to read the page, for whoever meets one for the first time."""
     return (
         '<section class="reading"><details><summary>How to read this page</summary><ul>'
@@ -202,5 +225,24 @@ def _reading() -> str:
         "<li>Each grade is a distribution: what is uncertain in the measurements was carried through the standard's "
         "rules. 90 % of the time the grade lies within the interval that is named, as far as what was seen decides it."
         "</li><li>A grade here is an estimate from pictures. It is no company's grade, and what a company sees in the "
-        "hand may differ.</li></ul></details></section>"
+        f"hand may differ.</li></ul></details>{_standards(standards)}</section>"
     )
+
+
+def _standards(standards: Mapping[str, Standard]) -> str:
+    """Where each standard comes from, and what of it is a reading or was not checked."""
+    if not standards:
+        return ""
+    told = "".join(
+        f"<li><b>{text(each.title)}</b>, {text(each.effective)}: {_source(each.source)}. The ratio that counts is "
+        f"{'that of the worst end' if each.ratio == 'worst' else 'the mean'}. {text(' '.join(each.reading.split()))}"
+        f"{bullets(f'Not checked: {one[:1].lower()}{one[1:]}' for one in each.unchecked)}</li>"
+        for each in standards.values()
+    )
+    return f"<details><summary>The standards and their sources</summary><ul>{told}</ul></details>"
+
+
+def _source(source: str) -> str:
+    if source.startswith("https://"):
+        return f'<a href="{text(source)}">{text(source.removeprefix("https://"))}</a>'
+    return text(source.rstrip("."))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,10 +187,33 @@ def smaller(pixels: Pixels, longest: int) -> Pixels:
 
 
 def inner_curves(face: FaceMeasurement, *, steps: int = 25) -> tuple[Floats, ...]:
-    """The inner lines in the order of `SIDES`, each (steps, 2) mm in the card's frame, as they were fitted."""
+    """The inner lines that are known, each (steps, 2) mm in the card's frame, between where their neighbours cross."""
     if face.outline is None or face.centering is None or len(face.centering.lines) != 4:
         return ()
-    return _crossing(face.outline, face.centering.lines, steps)
+    width, height = face.outline.spec.width, face.outline.spec.height
+    outer = face.outline.lines if len(face.outline.lines) == 4 else (None,) * 4
+    depths = [_depth_of(inner, cut) for inner, cut in zip(face.centering.lines, outer, strict=True)]
+    found = []
+    for at, side in enumerate(SIDES):
+        length = height if side in {"left", "right"} else width
+        near, far = (1, 3) if side in {"left", "right"} else (0, 2)
+        place = 0.0 if side in {"left", "top"} else (width if side == "right" else height)
+        along = np.linspace(_known(depths[near](place), 0.0), length - _known(depths[far](place), 0.0), steps)
+        depth = np.array([depths[at](each) for each in along])
+        if not np.isfinite(depth).all():
+            continue
+        across = {"left": depth, "right": width - depth, "top": depth, "bottom": height - depth}[side]
+        found.append(np.column_stack([across, along] if side in {"left", "right"} else [along, across]))
+    return tuple(found)
+
+
+def _depth_of(inner: SideLine, cut: SideLine | None) -> Callable[[float], float]:
+    """How far in from the cut edge as it runs an inner line lies; both lines count from the straight side."""
+    return lambda along: float(inner.at(along)) - (0.0 if cut is None else float(cut.at(along)))
+
+
+def _known(value: float, otherwise: float) -> float:
+    return value if math.isfinite(value) else otherwise
 
 
 def outer_curves(face: FaceMeasurement, *, steps: int = 25) -> tuple[Floats, ...]:
@@ -200,25 +223,6 @@ def outer_curves(face: FaceMeasurement, *, steps: int = 25) -> tuple[Floats, ...
     corners = corners_mm(face.outline.spec.width, face.outline.spec.height)
     ends = ((corners[0], corners[3]), (corners[0], corners[1]), (corners[1], corners[2]), (corners[3], corners[2]))
     return tuple(np.linspace(first, last, steps) for first, last in ends)
-
-
-def _crossing(outline: Outline, lines: Sequence[SideLine], steps: int) -> tuple[Floats, ...]:
-    """Each line between where its neighbours cross it."""
-    width, height = outline.spec.width, outline.spec.height
-    left, top, right, bottom = lines
-    ends = {
-        "left": (float(top.at(0.0)), height - float(bottom.at(0.0))),
-        "right": (float(top.at(width)), height - float(bottom.at(width))),
-        "top": (float(left.at(0.0)), width - float(right.at(0.0))),
-        "bottom": (float(left.at(height)), width - float(right.at(height))),
-    }
-    found = []
-    for side, line in zip(SIDES, lines, strict=True):
-        along = np.linspace(*ends[side], steps)
-        depth = line.at(along)
-        across = {"left": depth, "right": width - depth, "top": depth, "bottom": height - depth}[side]
-        found.append(np.column_stack([across, along] if side in ("left", "right") else [along, across]))
-    return tuple(found)
 
 
 def overlay(pixels: Pixels, face: FaceMeasurement, *, longest: int = OVERLAY_PX) -> Pixels:

@@ -1,0 +1,102 @@
+"""The table of a batch as a page: a row a card with its picture, sorted by a click, narrowed by a word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from rcg.grading.batch_rows import FAILED
+from rcg.grading.pairing import RULE
+from rcg.grading.report_html import NOT_KNOWN, sentence, step, text
+from rcg.grading.report_page import page, read_part
+from rcg.measuring.types import MEASURED
+from rcg.progress import counted
+
+
+def table_page(rows: Sequence[Mapping[str, Any]], standards: Mapping[str, Any], *, missing: int = 0) -> str:
+    """The page as text; it refers to `cards/` and `thumbs/` beside it.
+
+    Args:
+        rows: The table, as `rcg.grading.batch_rows` makes it.
+        standards: The standards that were graded by, by name; their titles head the columns.
+        missing: How many pictures were not graded, where the batch was stopped.
+    """
+    count = {name: sum(row["status"] == name for row in rows) for name in (MEASURED, "undetermined", FAILED)}
+    stopped = ""
+    if missing > 0:
+        stopped = f'<p class="hand">Stopped: {counted(missing, "picture")} to go. The same command goes on.</p>'
+    filters = "".join(
+        f'<button type="button" data-status="{name}" aria-pressed="false">{count[name]:,} {name}</button>'
+        for name in count
+        if count[name]
+    )
+    every = f'<button type="button" data-status="" aria-pressed="true">{counted(len(rows), "card")}</button>'
+    titles = {name: str(getattr(each, "title", name)) for name, each in standards.items()}
+    heads = [("card", "Card"), ("left_right", "Left / right"), ("top_bottom", "Top / bottom"), *titles.items(),
+             ("limit", "What limits it, or why not")]  # fmt: skip
+    top = "".join(f'<th scope="col"><button type="button">{text(title)}</button></th>' for _, title in heads)
+    body = "".join(_row(row, list(standards)) for row in rows)
+    return page(
+        "Graded cards",
+        f'<header><h1>Graded cards</h1><p class="hint">{text(sentence(RULE))}. All figures: '
+        f'<a href="results.csv">results.csv</a>.</p>{stopped}</header>'
+        f'<div class="switches narrow"><div class="choice" role="group" aria-label="Which cards">{every}{filters}</div>'
+        f'<label>find <input type="search" aria-label="Find a card"></label></div>'
+        f'<div class="wide"><table class="batch"><thead><tr><td></td>{top}</tr></thead><tbody>{body}</tbody></table>'
+        f'</div><p class="none-left" hidden>No card fits.</p>',
+        more_script=read_part("batch.js"),
+    )
+
+
+def _row(row: Mapping[str, Any], standards: Sequence[str]) -> str:
+    name = str(row["card"])
+    address, shown = quote(name), text(name)
+    if row["status"] == FAILED:
+        picture, link = "", shown
+    else:
+        picture = (
+            f'<a href="cards/{address}.html" tabindex="-1"><img src="thumbs/{address}.jpg" alt="" loading="lazy"></a>'
+        )
+        link = f'<a href="cards/{address}.html">{shown}</a>'
+    files = text(" + ".join(str(row[side]).rsplit("/", 1)[-1] for side in ("front", "back") if row.get(side)))
+    cells = [
+        _centering(row, "left_right", measured=row["status"] == MEASURED),
+        _centering(row, "top_bottom", measured=row["status"] == MEASURED),
+        *(_grade(row, each) for each in standards),
+        f'<td class="why">{_why(row, standards)}</td>',
+    ]
+    return (
+        f'<tr data-status="{row["status"]}"><td class="thumb">{picture}</td>'
+        f'<th scope="row" data-value="{shown}">{link}<small>{files}</small></th>{"".join(cells)}</tr>'
+    )
+
+
+def _centering(row: Mapping[str, Any], axis: str, *, measured: bool) -> str:
+    """Front's ratio and, below it, the back's; sorted by how far the worst of them is off the middle."""
+    told, off = [], -1.0
+    for side in ("front", "back"):
+        share, sigma = row.get(f"{side}_{axis}"), row.get(f"{side}_{axis}_sigma")
+        if share is not None and measured:
+            off = max(off, abs(share - 50))
+            doubt = f" <small>± {sigma:.1f}</small>" if sigma is not None else ""
+            told.append(f"{share:.1f} / {100 - share:.1f}{doubt}")
+    return f'<td data-value="{off:.3f}">{"<br>".join(told) or NOT_KNOWN}</td>'
+
+
+def _grade(row: Mapping[str, Any], standard: str) -> str:
+    value = row.get(standard)
+    if value is None:
+        return f'<td data-value="-1">{NOT_KNOWN}</td>'
+    low, high = row[f"{standard}_low"], row[f"{standard}_high"]
+    span = step(low) if low == high else f"{step(low)} to {step(high)}"
+    codes = text(row.get(f"{standard}_qualifiers") or "")
+    return f'<td data-value="{row[f"{standard}_mean"]}"><b>{step(value)}</b> {codes}<small>{span}</small></td>'
+
+
+def _why(row: Mapping[str, Any], standards: Sequence[str]) -> str:
+    if row["status"] != MEASURED and row["reason"]:
+        fix = f" <span>{text(sentence(row['fix']))}.</span>" if row["fix"] else ""
+        return f"{text(sentence(row['reason']))}.{fix}"
+    limits = dict.fromkeys(str(row.get(f"{each}_limit") or "") for each in standards)
+    return text(sentence(next((each for each in limits if each), "")))

@@ -1,0 +1,78 @@
+"""A report in a few lines, as the command line prints it."""
+
+from __future__ import annotations
+
+import math
+
+from rcg.grading.report_html import interval, ratio, sentence, step, words
+from rcg.grading.report_json import face_status, why_not
+from rcg.grading.types import Grade, GradeReport
+from rcg.measuring.types import MEASURED, FaceMeasurement, Mark
+
+_LISTED = 6
+
+
+def summary(report: GradeReport) -> str:
+    """What was measured on each face, the grades with what holds them down, and what was not judged.
+
+    Args:
+        report: What was measured and graded.
+    """
+    rows = [report.name, *_face("front", report.front)]
+    rows += [] if report.back is None else _face("back", report.back)
+    rows += [_grade(each) for each in report.grades]
+    missing = list(dict.fromkeys(each for grade in report.grades for each in grade.not_judged))
+    rows += [f"  not judged: {each}" for each in missing]
+    rows += [f"  set by hand: {', '.join(report.hand_set)}"] if report.hand_set else []
+    return "\n".join([*rows, *(f"  note: {each}" for each in report.notes)])
+
+
+def _face(name: str, face: FaceMeasurement) -> list[str]:
+    rows = []
+    if face_status(face) == MEASURED and face.centering is not None:
+        centering = face.centering
+        left_right = _ratio(centering.left_right, centering.sigma[0], centering.worst_left_right)
+        top_bottom = _ratio(centering.top_bottom, centering.sigma[1], centering.worst_top_bottom)
+        rows.append(f"  {name}: left/right {left_right}; top/bottom {top_bottom}")
+        if centering.rotation_deg.known:
+            rows.append(f"  {'':{len(name)}}  print turned by {centering.rotation_deg} degrees clockwise")
+    else:
+        reason, fix = why_not(face)
+        rows.append(f"  {name}: undetermined, {reason or 'for a reason that is not known'}")
+        rows += [f"  {'':{len(name)}}  what to do: {fix}"] if fix else []
+    marks = sorted(_marks(face), key=lambda mark: -mark.confidence * mark.length_mm)
+    rows += [f"  {name}: {_mark(each)}" for each in marks[:_LISTED]]
+    rows += [f"  {name}: and {len(marks) - _LISTED} smaller or less sure marks"] if len(marks) > _LISTED else []
+    return rows + [f"  {name}: {each}" for each in face.notes]
+
+
+def _marks(face: FaceMeasurement) -> list[Mark]:
+    at_corners = [mark for each in face.corners for mark in each.marks]
+    return [*at_corners, *(mark for each in face.edges for mark in each.marks), *face.surface.marks]
+
+
+def _mark(mark: Mark) -> str:
+    x, y = (sum(each) / len(mark.outline_mm) for each in zip(*mark.outline_mm, strict=True))
+    origin = {"handling": "", "factory": ", from the factory"}.get(mark.origin, ", origin not known")
+    size, sure = f"{mark.length_mm:.1f} mm", f"{100 * mark.confidence:.0f} % sure"
+    return f"{words(mark.label)} {size} at {x:.0f} / {y:.0f} mm, {sure}{origin}"
+
+
+def _ratio(share: float, sigma: float, worst: float) -> str:
+    told = ratio(share).replace(" ", "")
+    told += f" ± {sigma:.1f}" if math.isfinite(sigma) else ""
+    return told + (f" (worst end {ratio(worst).replace(' ', '')})" if math.isfinite(worst) else "")
+
+
+def _grade(grade: Grade) -> str:
+    if grade.overall is None:
+        return f"  {grade.title:12} undetermined: {grade.reason}"
+    codes = "".join(f" {each}" for each in grade.qualifiers)
+    label = "" if grade.status == MEASURED else " at best"
+    told = f"  {grade.title:12} {step(grade.overall.most_likely)}{codes}{label} (90 %: {interval(grade.overall)})"
+    return told + (f"; {_limit(grade)}" if grade.limits else "")
+
+
+def _limit(grade: Grade) -> str:
+    first = grade.limits[0]
+    return f"{sentence(words(first.what)).lower()} allow {step(first.step)}: {first.why}"
