@@ -15,10 +15,11 @@ _HOME = {
     "Workbench": "workbench", "open_workspace": "workbench", "home_panel": "home", "dataset_panel": "dataset",
     "training_panel": "training", "review_panel": "review", "made_photos": "example", "chosen_dataset": "example",
     "photometric_panel": "photometric", "relight": "relight", "relight_surface": "relight",
-    "made_frames": "example_frames",
+    "made_frames": "example_frames", "grading_panel": "grading", "made_card": "example_card",
 }  # fmt: skip
 __all__ = [
-    "Workbench", "chosen_dataset", "dataset_panel", "home_panel", "made_frames", "made_photos", "open_workspace",
+    "Workbench", "chosen_dataset", "dataset_panel", "grading_panel", "home_panel", "made_card", "made_frames",
+    "made_photos", "open_workspace",
     "photometric_panel", "relight", "relight_surface", "review_panel", "training_panel",
 ]  # fmt: skip
 

@@ -49,12 +49,15 @@ def code_of(arguments: Sequence[str], workspace: str | Path, *, before: Sequence
     )
 
 
-_FLAGS = ("link", "remove_gps", "copy", "measure")
+_FLAGS = ("link", "remove_gps", "copy", "measure", "all")
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
     """Words, options by name (a flag's value is empty), and what `--map` says of classes, however often it stands."""
-    words, options, maps, rest = [], {}, [], list(arguments)
+    words: list[str] = []
+    options: dict[str, str] = {}
+    maps: list[str] = []
+    rest = list(arguments)
     while rest:
         each = rest.pop(0)
         name = each[2:].replace("-", "_")
@@ -63,11 +66,12 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], dict[str, str], list[st
         elif name == "map":
             maps.append(rest.pop(0))
         else:
-            options[name] = "" if not rest or rest[0].startswith("--") or name in _FLAGS else rest.pop(0)
+            value = "" if not rest or rest[0].startswith("--") or name in _FLAGS else rest.pop(0)
+            options[name] = f"{options[name]} {value}" if name == "standard" and name in options else value
     return words, options, maps
 
 
-def _python(arguments: Sequence[str]) -> str:  # noqa: C901, PLR0911 - one case and return a verb
+def _python(arguments: Sequence[str]) -> str:  # noqa: C901, PLR0911, PLR0912 - one case and return a verb
     words, options, maps = _split(arguments)
     match words:
         case ["dataset", "create", name]:
@@ -104,9 +108,32 @@ def _python(arguments: Sequence[str]) -> str:  # noqa: C901, PLR0911 - one case 
             size = f", mm_per_px={float(options.pop('px_mm')):g}" if "px_mm" in options else ""
             call = f"measure_surface({frames!r}, {out!r}{_named(options)}{size}, report=rcg.bar())"
             return f"from rcg.normals import measure_surface\n\nprint({call})"
+        case ["grade", *pictures]:
+            return _grade(pictures, options)
         case ["browse", name]:
             return f"from rcg.review import browse\n\nbrowse(ws.dataset({name!r}), report=rcg.bar())"
     return f"# no Python call is known for {shlex.join(arguments)}"
+
+
+def _grade(pictures: list[str], options: dict[str, str]) -> str:
+    """The call that grades one card, all cards of a photo, or a batch."""
+    batch, every = "out" in options, "all" in options
+    names = {"card_spec": "spec", "frames": "capture", "back_frames": "back_capture"}
+    given = [f"{names.get(name, name)}={value!r}" for name, value in options.items() if name in _GRADED]
+    given += [f"standards={options['standard'].split()!r}"] if "standard" in options else []
+    given += [f"jobs={int(options['jobs'])}"] if "jobs" in options else []
+    given += ["every=True"] if batch and every else []
+    more = ", ".join([*given, "workspace=ws.path", "report=rcg.bar()"])
+    source = repr(pictures[0] if len(pictures) == 1 else pictures)
+    if batch:
+        return f"from rcg.grading import grade_batch\n\nprint(grade_batch({source}, {options['out']!r}, {more}))"
+    if every:
+        head = "from rcg.grading import grade_all, summary\n\n"
+        return f"{head}for report in grade_all({source}, {more}):\n    print(summary(report))"
+    return f"from rcg.grading import summary\n\nreport = rcg.grade({source}, {more})\nprint(summary(report))"
+
+
+_GRADED = ("back", "frames", "back_frames", "card_spec", "reference")
 
 
 def _named(options: dict[str, str]) -> str:
@@ -134,6 +161,12 @@ def _papermill(arguments: Sequence[str], workspace: str | Path, before: Sequence
             return _batch("01_datasets", workspace, values, flags=flags)
         case ["train", name, *settings]:
             return _batch("03_training", workspace, {"dataset": name, "settings": shlex.join(settings)})
+        case ["grade", *pictures] if len(pictures) == 1:
+            known = {"back": "back", "frames": "frames", "card_spec": "card", "reference": "reference"}
+            values = {known[key]: value for key, value in options.items() if key in known}
+            values |= {"standards": options["standard"]} if "standard" in options else {}
+            values |= {"photos" if "out" in options else "front": pictures[0]}
+            return _batch("05_grading", workspace, values) if "all" not in options else ""
         case ["normals", frames, out]:
             known = {"method": "method", "flat": "flat", "calibration": "calibration", "px_mm": "mm_per_px"}
             values = {known[key]: value for key, value in options.items() if key in known}

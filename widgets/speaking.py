@@ -17,6 +17,9 @@ _PLACES = (
     (r"rcg (train|predict)\b", "the Training panel"),
     (r"rcg normals\b", "“Measure” in the Surface panel"),
     (r"--px-mm\b", "“mm per pixel” in the Surface panel"),
+    (r"rcg grade\b", "“Grade” in the Grading panel"),
+    (r"--card-spec\b", "“Card” in the Grading panel"),
+    (r"--reference\b", "“Reference” in the Grading panel"),
 )
 
 

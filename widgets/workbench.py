@@ -11,6 +11,7 @@ import ipywidgets as w
 from rcg.workspace import Workspace
 from widgets.code import NOTEBOOKS
 from widgets.dataset import DatasetPanel, dataset_panel
+from widgets.grading import GradingPanel, grading_panel
 from widgets.home import HomePanel, home_panel
 from widgets.panel import Panel
 from widgets.photometric import PhotometricPanel, photometric_panel
@@ -26,7 +27,7 @@ def open_workspace(path: str | Path = "") -> Workspace:
 
 
 class Workbench:
-    """Home, datasets, photometric stereo, training and review side by side; shown as the last line of a cell.
+    """Home, datasets, photometric stereo, training, review and grading side by side; shown as the last line of a cell.
 
     Args:
         workspace: The workspace, or its folder.
@@ -38,6 +39,7 @@ class Workbench:
         photometric: The photometric panel.
         training: The training panel.
         review: The review panel.
+        grading: The grading panel.
         box: The widget that is shown.
     """
 
@@ -48,7 +50,10 @@ class Workbench:
         self.photometric: PhotometricPanel = photometric_panel(place, inline=inline, behind=True)
         self.training: TrainingPanel = training_panel(place, inline=inline)
         self.review: ReviewPanel = review_panel(place, inline=inline, behind=True)
-        self.panels: tuple[Panel, ...] = (self.home, self.dataset, self.photometric, self.training, self.review)
+        self.grading: GradingPanel = grading_panel(place, inline=inline, behind=True)
+        self.panels: tuple[Panel, ...] = (
+            self.home, self.dataset, self.photometric, self.training, self.review, self.grading,
+        )  # fmt: skip
         self.box = w.Tab([panel.box for panel in self.panels], titles=[panel.title for panel in self.panels])
         if not self.dataset.model.names:
             self.box.selected_index = _DATASETS  # with an empty workspace there is one thing to do
