@@ -292,7 +292,10 @@ def test_no_card_is_told_and_does_not_stop():
     seen = render(moved_ring(), albedo=ball, mm_per_px=0.5)
     assert any("no card was found" in note for note in check_capture(Capture(images=as_frames(seen), full_scale=4095)))
     full = render(moved_ring(), albedo=printed((240, 320), seed=0), mm_per_px=0.2)
-    assert not any("card" in note for note in check_capture(Capture(images=as_frames(full), full_scale=4095)))
+    assert not any("card was" in note for note in check_capture(Capture(images=as_frames(full), full_scale=4095)))
+    plain = render(moved_ring(), albedo=np.full((240, 320), 0.5), mm_per_px=0.2)
+    notes = check_capture(Capture(images=as_frames(plain), full_scale=4095))
+    assert any("no card's edge is seen" in note and "another brightness" in note for note in notes)
 
 
 def test_a_jpeg_capture_is_read_with_a_warning(tmp_path, card):

@@ -87,7 +87,10 @@ def card_notes(cards: tuple[FoundCard, ...], *, fills: bool) -> list[str]:
         )
         what = f"{len(cards)} cards lie in the frames ({places} pixels): defects are reported for both together"
         return [f"{what}; for one of them, crop the frames or draw mask.png around it"]
-    if not cards and not fills:
+    if not cards and fills:
+        what = "no card's edge is seen: the frames are taken to show nothing but its face"
+        return [f"{what}; if a whole card should be in them, lay it on a ground of another brightness"]
+    if not cards:
         what = "no card was found in the frames: all of the mask was solved"
         return [f"{what}; if there is a card, lay it on a ground of another brightness"]
     return []
