@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from rcg.lazy import lazy
 
 if TYPE_CHECKING:
-    from rcg import photometric, synthetic
+    from rcg import grading, measuring, photometric, synthetic
     from rcg.annotations import Conversion, convert
     from rcg.datasets import Dataset
     from rcg.errors import RcgError
+    from rcg.grading import GradeReport, grade, grade_batch
     from rcg.making import make_dataset
     from rcg.normals import measure_surface
     from rcg.progress import Tick, bar, jsonl, lines, silent, tee
@@ -32,6 +33,7 @@ _HOME = {
     "annotations": ("Conversion", "convert"),
     "datasets": ("Dataset",),
     "errors": ("RcgError",),
+    "grading": ("GradeReport", "grade", "grade_batch"),
     "making": ("make_dataset",),
     "normals": ("measure_surface",),
     "progress": ("Tick", "bar", "jsonl", "lines", "silent", "tee"),
@@ -47,9 +49,10 @@ except PackageNotFoundError:  # run from a folder that was never installed
     __version__ = "0"
 
 __all__ = [
-    "Conversion", "Dataset", "Metrics", "Predictions", "RcgError", "Readiness", "Run", "Tick", "TrainConfig",
-    "Workspace", "bar", "convert", "evaluate", "jsonl", "lines", "make_dataset", "measure_surface", "photometric",
-    "predict", "resume", "silent", "synthetic", "tee", "train", "validate",
+    "Conversion", "Dataset", "GradeReport", "Metrics", "Predictions", "RcgError", "Readiness", "Run", "Tick",
+    "TrainConfig", "Workspace", "bar", "convert", "evaluate", "grade", "grade_batch", "grading", "jsonl", "lines",
+    "make_dataset", "measure_surface", "measuring", "photometric", "predict", "resume", "silent", "synthetic", "tee",
+    "train", "validate",
 ]  # fmt: skip
 
-__getattr__, __dir__ = lazy(__name__, globals(), _HOME, ("photometric", "synthetic"))
+__getattr__, __dir__ = lazy(__name__, globals(), _HOME, ("grading", "measuring", "photometric", "synthetic"))

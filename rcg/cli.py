@@ -13,6 +13,7 @@ import typer
 from rcg import job_process, jobs
 from rcg.annotations import FORMATS, TARGETS
 from rcg.cli_dataset import AsJson, DatasetName, Place, dataset_app, open_workspace
+from rcg.cli_grade import grade
 from rcg.cli_normals import normals
 from rcg.console import progress, run_command, say, tell
 from rcg.errors import ConfigError, RcgError
@@ -23,6 +24,7 @@ runs_app = typer.Typer(help="List runs, or show one.")
 app.add_typer(dataset_app, name="dataset")
 app.add_typer(runs_app, name="runs", invoke_without_command=True)
 app.command()(normals)
+app.command()(grade)
 
 
 def main() -> None:

@@ -19,9 +19,9 @@ ORDER = [
     {"image_headers"}, {"images", "places"},
     {"annotations", "photometric"},
     {"synthetic", "measuring", "relight"}, {*WORKSPACE, "job_files", "jobs", "job_process"}, {"training"},
-    {"grading", "readiness", "review"},
-    {"cluster", "capture", "info", "demo", "making", "surface_files", "surface_dataset", "normals", "console"},
-    {"cli", "cli_dataset", "cli_normals"}, {"__init__", "__main__"},
+    {"normals", "surface_files"}, {"grading", "readiness", "review"},
+    {"cluster", "capture", "info", "demo", "making", "surface_dataset", "console"},
+    {"cli", "cli_dataset", "cli_grade", "cli_normals"}, {"__init__", "__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 HEAVY = {"torch", "torchvision", "PIL", "cv2", "matplotlib", "fiftyone", "pycocotools", "tensorboard", "ipywidgets"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from rcg.grading.report_html import (
     amount,
     bullets,
@@ -28,6 +26,7 @@ from rcg.grading.report_pictures import (
     edge_window,
     every_mark,
     mark_window,
+    ring_mm,
     view,
 )
 from rcg.images import Pixels
@@ -98,7 +97,7 @@ def worst_place(edge: EdgeWear, outline: Outline) -> tuple[float, str]:
     if not edge.marks:
         return length / 2, "its middle; no mark was found along it"
     worst = max(edge.marks, key=lambda mark: (mark.depth_mm, mark.area_mm2, mark.length_mm))
-    ring = np.asarray(worst.outline_mm, np.float64)
+    ring = ring_mm(outline, worst)
     along = float(ring[:, 1 if upright else 0].mean())
     return along, f"its worst place, {along:.0f} mm from the {'top' if upright else 'left'}"
 
@@ -155,7 +154,7 @@ def _mark(pixels: Pixels, outline: Outline, number: int, mark: Mark) -> str:
     rows += [("relief", with_sigma(mark.relief_um, "µm"))] if mark.relief_um is not None else []
     rows += [("seen by", "8-light frames" if mark.seen_by == "photometric" else "the photo")]
     rows += [("sure to", f"{100 * mark.confidence:.0f} %")]
-    window = mark_window(mark.outline_mm)
+    window = mark_window(ring_mm(outline, mark))
     title = f'<span class="number">{number}</span>{text(sentence(words(mark.label)))}'
     return _close(pixels, outline, window, title=title, said=terms(rows), marks=[mark])
 
@@ -168,7 +167,7 @@ def mark_words(mark: Mark, outline: Outline) -> str:
 
 def place_words(mark: Mark, outline: Outline) -> str:
     """Where on the card a mark lies: in words, and in mm from the left / from the top."""
-    x, y = np.asarray(mark.outline_mm, np.float64).mean(axis=0)
+    x, y = ring_mm(outline, mark).mean(axis=0)
     column = min(2, max(0, math.floor(3 * x / outline.spec.width)))
     row = min(2, max(0, math.floor(3 * y / outline.spec.height)))
     return f"{_THIRDS[row][column]}, at {x:.1f} / {y:.1f} mm"
@@ -181,9 +180,9 @@ def _close(pixels: Pixels, outline: Outline, window: Window, *, title: str, said
         scale *= 2  # a stretch of an edge is as wide as two corners
     uri = picture_uri(view(pixels, outline, window, scale=scale), quality=86)
     rings = "".join(
-        f'<polygon class="mark" points="{points_of(window.inside(mark.outline_mm), 3)}"/>'
+        f'<polygon class="mark" points="{points_of(window.inside(ring_mm(outline, mark)), 3)}"/>'
         for mark in marks
-        if len(mark.outline_mm) > 1
+        if len(mark.outline) > 1
     )
     size = f"{short(window.width, 3)} {short(window.height, 3)}"
     return (

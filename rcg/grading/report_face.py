@@ -28,6 +28,7 @@ from rcg.grading.report_pictures import (
     STRAIGHT_PX,
     inner_curves,
     outer_curves,
+    ring_mm,
     shown_part,
     smaller,
     view,
@@ -260,7 +261,7 @@ def _lines(face: FaceMeasurement, stations: Sequence[Station], unit: float, *, m
     outer = "".join(_line(place(each), "outer", decimals) for each in outer_curves(face))
     inner = "".join(_line(place(each), "inner", decimals) for each in inner_curves(face))
     marks = "".join(
-        _marked(np.asarray(mark.outline_mm if mm else mark.outline), number, unit, decimals)
+        _marked(ring_mm(outline, mark) if mm else np.asarray(mark.outline), number, unit, decimals)
         for number, mark in numbered(face)
         if len(mark.outline) > 1
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcg.images import Pixels
-from rcg.measuring.rectify import corners_mm, photo_points
+from rcg.measuring.rectify import card_points, corners_mm, photo_points
 from rcg.measuring.types import SIDES, FaceMeasurement, Mark, Outline, SideLine
 from rcg.types import Point
 
@@ -161,6 +161,11 @@ def mark_window(outline_mm: Any, *, least_mm: float = 5.0) -> Window:
     size = max(least_mm, 1.5 * float((high - low).max()))
     x, y = (low + high) / 2 - size / 2
     return Window(at=(float(x), float(y)), width=size, height=size)
+
+
+def ring_mm(outline: Outline, mark: Mark) -> Floats:
+    """(n, 2) mm of a mark's outline in the straightened card, along its edges as they run."""
+    return card_points(outline, np.asarray(mark.outline, np.float64).reshape(-1, 2))
 
 
 def shown_part(face: FaceMeasurement) -> tuple[int, int, int, int]:

@@ -10,11 +10,14 @@ import numpy as np
 from rcg.card_specs import CardSpec
 from rcg.errors import DataError
 from rcg.images import Pixels
-from rcg.measuring.types import MEASURED, UNDETERMINED, FaceMeasurement, Outline, Surface
+from rcg.measuring.types import MEASURED, UNDETERMINED, Centering, FaceMeasurement, Outline, Surface
 from rcg.photometric.types import SurfaceDefect
 from rcg.progress import Report, Tick, silent, tracked
 
 _STEPS = ("looking for the card", "centering", "corners and edges", "surface")
+LEAST_PX_MM = 4.0
+"""Pixels a millimetre of the card below which no centering is given: a border of 2.5 mm is 10 px then, and a third of a
+pixel on either line is a point of the ratio and more."""
 _LEAST_PX = 32
 """A picture with a shorter side than this holds no card that could be told from its ground."""
 
@@ -106,10 +109,11 @@ def _measured(pixels: Pixels, outline: Outline, steps: _Steps, *, report: Report
     height, width = pixels.shape[:2]
     lines = [float(np.linalg.norm(outline.quad[at] - outline.quad[at - 1])) for at in range(4)]
     px_mm = sum(lines) / (2 * (outline.spec.width + outline.spec.height))
+    fine = px_mm >= LEAST_PX_MM
+    centering = measure_centering(pixels, outline, reference=steps.reference) if fine else _too_coarse(px_mm, outline)
     face = FaceMeasurement(
-        status=MEASURED, width=width, height=height, px_mm=px_mm, outline=outline,
-        centering=measure_centering(pixels, outline, reference=steps.reference),
-    )  # fmt: skip
+        status=MEASURED, width=width, height=height, px_mm=px_mm, outline=outline, centering=centering
+    )
     if steps.adjust is not None:
         face = steps.adjust(face)
     tell(2)
@@ -118,6 +122,14 @@ def _measured(pixels: Pixels, outline: Outline, steps: _Steps, *, report: Report
     face = replace(face, surface=_surface(pixels, face, steps.finds))
     tell(4)
     return face
+
+
+def _too_coarse(px_mm: float, outline: Outline) -> Centering:
+    """No centering, since a border of a few pixels gives none."""
+    rows = f"the card is only {px_mm * outline.spec.height:.0f} pixels high in the picture"
+    fix = "go closer or scan finer, so that it is 1,000 or more pixels high"
+    unknown = np.full((4, 3), np.nan)
+    return Centering(status=UNDETERMINED, reason=f"{rows}; {fix}", widths=unknown, width_sigma=unknown[:, 0])
 
 
 def with_wear(pixels: Pixels, face: FaceMeasurement) -> FaceMeasurement:
