@@ -11,7 +11,7 @@ from rcg.errors import ConfigError
 from rcg.grading.explaining import limits
 from rcg.grading.figures import CENTERING, CORNERS, EDGES, FACES
 from rcg.grading.rules import Judged, area_grades, face_levels, judge, level_under, overall, rounded
-from rcg.grading.sampling import FaceDraws, all_marks, draw_face
+from rcg.grading.sampling import WORSE_SHIFT, FaceDraws, all_marks, draw_face
 from rcg.grading.standard import WEIGHTED, Qualifier, Standard
 from rcg.grading.standard_files import read_standards
 from rcg.grading.types import SUBGRADES, Distribution, Grade
@@ -98,7 +98,7 @@ def _grade(standard: Standard, faces: Sequence[FaceDraws], altered: Collection[s
         for area in SUBGRADES
         if (level := judged.level((face, area))) is not None
     }
-    reason = _no_number(standard, judged, drawn, altered)
+    reason = _no_number(standard, drawn, altered)
     if reason:
         return Grade(standard=standard.name, title=standard.title, status=UNDETERMINED, reason=reason,
                      subgrades=_subgrades(standard, judged), areas=areas, not_judged=not_judged)  # fmt: skip
@@ -121,14 +121,16 @@ def _grade(standard: Standard, faces: Sequence[FaceDraws], altered: Collection[s
     )
 
 
-def _no_number(standard: Standard, judged: Judged, faces: Mapping[str, FaceDraws], altered: Collection[str]) -> str:
+def _no_number(standard: Standard, faces: Mapping[str, FaceDraws], altered: Collection[str]) -> str:
     """Why there is no number at all; "" where there is one."""
     done = sorted({each for each in altered if each in standard.no_grade})
     if done:
         return f"{standard.title} gives no number to a card that is {_listed(done)}"
     blind = faces["front"].blind
-    if CENTERING in blind or judged.level(("front", CENTERING)) is None:
-        return f"the front's centering is not known: {blind.get(CENTERING, 'the standard sets no limit for it')}"
+    share = faces["front"].figure("centering.share", ratio=standard.ratio, borderless_mm=standard.borderless_mm)
+    if share is None:
+        why = blind.get(CENTERING, "without borders there is a shift, but no ratio")
+        return f"the front's centering is not known: {why}"
     if CORNERS in blind and EDGES in blind:
         return f"neither the front's corners nor its edges could be judged: {blind[CORNERS]}"
     return ""
@@ -143,6 +145,8 @@ def _not_judged(standard: Standard, faces: Mapping[str, FaceDraws]) -> tuple[str
             continue
         told += [f"{face} {area}: {reason}" for area, reason in faces[face].blind.items()]
         told += faces[face].partial
+        if WORSE_SHIFT in faces[face].figures:
+            told.append(f"{face} centering: without borders there is no ratio; the shift stands for it")
     unseen = [f"{each.title} ({each.code})" for each in standard.qualifiers if not each.figures]
     if unseen:
         told.append(f"{_listed(unseen)}: nothing measures them yet")
@@ -159,7 +163,7 @@ def _why_partly(standard: Standard, faces: Mapping[str, FaceDraws]) -> str:
     for face, each in faces.items():
         if each.blind:
             parts.append(f"of the {face}, {_listed(each.blind)} could not be judged")
-        elif each.partial:
+        elif each.partial or WORSE_SHIFT in each.figures:
             parts.append(f"of the {face}, not everything could be judged")
     return f"the best that the card can be: {'; '.join(parts)}" if parts else ""
 
@@ -192,12 +196,11 @@ def _share(
     if not qualifier.figures:
         return 0.0
     if qualifier.above:
-        names = {"centering.share": f"{CENTERING}.{standard.ratio}_share"}
         over = [
-            face.figures[names.get(figure, figure)] > above
+            known[0] > above
             for face in faces
             for figure, above in zip(qualifier.figures, qualifier.above, strict=True)
-            if names.get(figure, figure) in face.figures
+            if (known := face.figure(figure, ratio=standard.ratio, borderless_mm=standard.borderless_mm)) is not None
         ]
         return float(np.logical_or.reduce(over).mean()) if over else 0.0
     lifted = overall(standard, judged, without=qualifier.figures)

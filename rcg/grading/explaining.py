@@ -73,7 +73,8 @@ def _mean(level: NDArray[np.int64] | None) -> float:
 def _why(standard: Standard, figures: Mapping[str, NDArray[np.int64]], draws: FaceDraws, area: str, usual: int) -> str:
     """The figure that allows least, and what the next better step would allow."""
     figure = max(figures, key=lambda each: float(figures[each].mean()))
-    words = draws.words[_drawn(standard, figure)]
+    known = draws.figure(figure, ratio=standard.ratio, borderless_mm=standard.borderless_mm)
+    words = known[1] if known is not None else figure
     columns = next(each for each in standard.areas if each.name == area).columns(draws.face)
     column = next(each for each in columns if each.figure == figure)
     return f"{words}{_allowed(standard, column, usual)}"
@@ -86,13 +87,6 @@ def _allowed(standard: Standard, column: Column, usual: int) -> str:
     what = "" if column.figure.rpartition("_")[2] != "count" else " of them"
     end = f" {unit(column.figure)}" if unit(column.figure) else what
     return f"; {standard.names[better]} allows {column.limits[better]:g}{end}"
-
-
-def _drawn(standard: Standard, figure: str) -> str:
-    return {
-        "centering.share": f"centering.{standard.ratio}_share",
-        "centering.other_share": f"centering.{standard.ratio}_other",
-    }.get(figure, figure)
 
 
 def _cap_limit(standard: Standard, faces: Mapping[str, FaceDraws], place: int) -> Limit:

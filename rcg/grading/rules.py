@@ -59,10 +59,10 @@ def judge(standard: Standard, faces: Sequence[FaceDraws]) -> Judged:
 def _figures(standard: Standard, area: Area, face: FaceDraws) -> dict[str, Levels]:
     found = {}
     for column in area.columns(face.face):
-        values = face.figures.get(_name(standard, column.figure))
-        if values is None:
+        known = face.figure(column.figure, ratio=standard.ratio, borderless_mm=standard.borderless_mm)
+        if known is None:
             continue
-        limits = np.array(column.limits)
+        values, limits = known[0], np.array(column.limits)
         levels = level_of(limits, values, len(standard.steps))
         if standard.leeway is not None and face.face == "front" and column.figure == f"{CENTERING}.share":
             given = (face.leeway[0] < standard.leeway.chance) * face.leeway[1] * standard.leeway.points
@@ -70,14 +70,6 @@ def _figures(standard: Standard, area: Area, face: FaceDraws) -> dict[str, Level
             levels = np.where(np.array(standard.steps)[eased] >= standard.leeway.lowest, eased, levels)
         found[column.figure] = levels
     return found
-
-
-def _name(standard: Standard, figure: str) -> str:
-    """The drawn figure that a standard's column is about: its centering is that of its ratio."""
-    return {
-        f"{CENTERING}.share": f"{CENTERING}.{standard.ratio}_share",
-        f"{CENTERING}.other_share": f"{CENTERING}.{standard.ratio}_other",
-    }.get(figure, figure)
 
 
 def level_of(limits: Floats, values: Floats, count: int) -> Levels:

@@ -5,7 +5,7 @@ What is assumed, for it decides how wide a grade is:
 - Centering. The mean ratio's error is normal with the stated sigma. A fifth of the variance is common to both axes of a
   face: they share the outline. The error of the print's turn is one for both axes; what a station deviates from its
   side's mean is otherwise taken as measured.
-- Wear is never below zero, and most places of a card have none. So a place is taken to be clean with a chance of 0.7
+- Wear is never below zero, and most places of a card have none. So a place is taken to be clean with a chance of 0.85
   before it was looked at, and worn by an exponentially distributed amount otherwise; what was measured decides between
   the two (a spike-and-slab prior; Mitchell and Beauchamp, JASA 83, 1988). Without it, the worst of eight corners that
   are all clean would look worn.
@@ -40,7 +40,7 @@ Floats = NDArray[np.float64]
 AXES_SHARE, WHITENING_SHARE = 0.2, 1 / 3
 """What both axes of a face's centering, and all whitening on a face, have of their error's variance in common."""
 
-CLEAN = 0.7
+CLEAN = 0.85
 """How many of a card's corners and sides have no wear of one kind at all, before one has looked."""
 
 _TYPICAL = {
@@ -48,6 +48,9 @@ _TYPICAL = {
     "edge_area": 1.0, "deepest": 0.25,
 }  # fmt: skip
 """What worn places have on average: mm, mm2."""
+
+WORSE_SHIFT, BETTER_SHIFT = "centering.worse_shift", "centering.better_shift"
+"""mm that a print without borders lies off its place, of the worse axis and of the better one."""
 
 Wear = CornerWear | EdgeWear
 
@@ -62,7 +65,8 @@ class FaceDraws:
     Attributes:
         face: "front" or "back".
         figures: By name with the area, (draws,) each; those that are not known are missing. Centering has
-            "centering.mean_share", "mean_other", "worst_share" and "worst_other"; the standard says which counts.
+            "centering.mean_share", "mean_other", "worst_share" and "worst_other", of which the standard says what
+            counts, or where there are no borders `WORSE_SHIFT` and `BETTER_SHIFT`.
         words: What a figure rests on: the place and the measured value.
         blind: Why an area is not known at all, by area.
         partial: What of an area could not be judged, though the rest was, one sentence each.
@@ -75,6 +79,29 @@ class FaceDraws:
     blind: dict[str, str]
     partial: tuple[str, ...]
     leeway: Floats
+
+    def figure(self, name: str, *, ratio: str, borderless_mm: float | None) -> tuple[Floats, str] | None:
+        """A figure as a standard counts it, and its words; None where it is not known.
+
+        Args:
+            name: With the area.
+            ratio: Which ratio of the borders counts, "mean" or "worst".
+            borderless_mm: What borders are taken to add up to where there are none.
+        """
+        own = name
+        if name in _BY_RATIO:
+            part, shift = _BY_RATIO[name]
+            own = f"{CENTERING}.{ratio}_{part}"
+            if own not in self.figures and shift in self.figures and borderless_mm is not None:
+                share = np.minimum(50 + 100 * self.figures[shift] / borderless_mm, 100)
+                return share, f"{self.words[shift]}, as on borders of {borderless_mm:g} mm in all"
+        return (self.figures[own], self.words[own]) if own in self.figures else None
+
+
+_BY_RATIO = {
+    f"{CENTERING}.share": ("share", WORSE_SHIFT),
+    f"{CENTERING}.other_share": ("other", BETTER_SHIFT),
+}
 
 
 @dataclass(slots=True)
@@ -128,8 +155,11 @@ def draw_face(
 
 def _centering(found: _Found, face: FaceMeasurement) -> None:
     seen = face.centering
-    if seen is None or seen.status != MEASURED or not all(map(math.isfinite, (seen.left_right, seen.top_bottom))):
+    if seen is None or seen.status != MEASURED:
         found.blind[CENTERING] = (seen.reason if seen is not None else face.reason) or "the borders were not found"
+        return
+    if not all(map(math.isfinite, (seen.left_right, seen.top_bottom))):
+        _shift(found, seen)
         return
     mean, deviation = np.array([seen.left_right, seen.top_bottom]), _stations(seen)
     sigma = np.array([each if math.isfinite(each) else _SIGMA_BY_EYE for each in seen.sigma])
@@ -145,6 +175,27 @@ def _centering(found: _Found, face: FaceMeasurement) -> None:
     if seen.rotation_deg.known:
         words = f"the print is turned by {seen.rotation_deg} degrees"
         found.add("centering.rotation", np.abs(seen.rotation_deg.value + turned), words)
+
+
+def _shift(found: _Found, seen: Centering) -> None:
+    """A print without borders that was matched to a reference has a shift and no ratio."""
+    if not all(map(math.isfinite, seen.shift_mm)):
+        found.blind[CENTERING] = seen.reason or "the borders were not found"
+        return
+    shift = np.array(seen.shift_mm)
+    sigma = np.array([_sigma(Value(0.0, each)) for each in seen.shift_sigma_mm])
+    own, common = found.normal[1:3], found.normal[0]
+    drawn = shift[:, None] + sigma[:, None] * (math.sqrt(AXES_SHARE) * common + math.sqrt(1 - AXES_SHARE) * own)
+    words = [
+        f"the print lies {Value(abs(value), error)} mm {way[0] if value >= 0 else way[1]} of its place"
+        for value, error, way in zip(shift, sigma, (("right", "left"), ("below", "above")), strict=True)
+    ]
+    worse = int(np.abs(shift).argmax())
+    found.add(WORSE_SHIFT, np.abs(drawn).max(axis=0), words[worse])
+    found.add(BETTER_SHIFT, np.abs(drawn).min(axis=0), words[1 - worse])
+    if seen.rotation_deg.known:
+        turned = np.abs(seen.rotation_deg.value + _sigma(seen.rotation_deg) * found.normal[3])
+        found.add("centering.rotation", turned, f"the print is turned by {seen.rotation_deg} degrees")
 
 
 def _stations(seen: Centering) -> Floats:

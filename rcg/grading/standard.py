@@ -137,6 +137,8 @@ class Standard:
         needs_back: Whether a grade needs both faces.
         ratio: Which ratio of the borders counts: "mean" along the sides, or that of the "worst" station. The worse of
             the two axes decides either way.
+        borderless_mm: What the borders of two opposite sides are taken to add up to where a print without borders was
+            matched to a reference: its shift is then counted as on such a card. None gives it no number.
         areas: The four of `rcg.grading.types.SUBGRADES`, in that order.
         rule: How they make one grade.
         leeway: On the front's centering; None for none.
@@ -157,6 +159,7 @@ class Standard:
     prints_subgrades: bool = True
     needs_back: bool = True
     ratio: str = "worst"
+    borderless_mm: float | None = None
     areas: tuple[Area, ...]
     rule: Rule = Rule()
     leeway: Leeway | None = None

@@ -47,7 +47,7 @@ _TOP = (*_SAID, "base", "unchecked", "steps", "names", "prints_subgrades", "need
         *SUBGRADES, "overall", "caps", "qualifiers", "labels")  # fmt: skip
 _CENTERING = {"front": "share", "back": "share", "front_other": "other_share", "back_other": "other_share"}
 _TABLES: dict[str, tuple[str, ...]] = {
-    "centering": (*_CENTERING, "rotation", "ratio", "leeway"),
+    "centering": (*_CENTERING, "rotation", "ratio", "borderless_mm", "leeway"),
     "centering.leeway": ("points", "lowest", "chance"),
     "overall": ("rule", "single", "front_weight", "weights", "mean", "above_lowest", "rounding"),
     "caps": ("what", "figure", "above", "step"),
@@ -200,6 +200,7 @@ class _Reader:
             prints_subgrades=self._flag("prints_subgrades", raw),
             needs_back=self._flag("needs_back", raw),
             ratio=self._one_of(CENTERING, "ratio", centering.get("ratio", "worst"), RATIOS),
+            borderless_mm=self._borderless(centering),
             areas=(self._centering(centering, steps), *(self._area(area, raw[area], steps) for area in SUBGRADES[1:])),
             rule=self._rule(overall),
             leeway=self._leeway(centering.get("leeway")),
@@ -211,6 +212,17 @@ class _Reader:
                 for each in raw.get("labels", [])
             ),
         )
+
+    def _borderless(self, table: Raw) -> float | None:
+        if "borderless_mm" not in table:
+            return None
+        found = self._number(CENTERING, "borderless_mm", table["borderless_mm"])
+        if found <= 0:
+            where = self.at(CENTERING, "borderless_mm")
+            raise ConfigError(
+                f"borderless_mm = {found:g} is no width", where=where, fix="give 4.5 to 6.5, or leave it out"
+            )
+        return found
 
     def _centering(self, table: Raw, steps: tuple[float, ...]) -> Area:
         faces: dict[str, tuple[Column, ...]] = {}
