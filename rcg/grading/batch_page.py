@@ -80,8 +80,9 @@ def _centering(row: Mapping[str, Any], axis: str, *, measured: bool) -> str:
         if share is not None and measured:
             off = max(off, abs(share - 50))
             doubt = f" <small>± {sigma:.1f}</small>" if sigma is not None else ""
-            told.append(f"{share:.1f} / {100 - share:.1f}{doubt}")
-    return f'<td data-value="{off:.3f}">{"<br>".join(told) or NOT_KNOWN}</td>'
+            name = "<small>back</small> " if side == "back" else ""
+            told.append(f"{name}{share:.1f} / {100 - share:.1f}{doubt}")
+    return f'<td class="axis" data-value="{off:.3f}">{"<br>".join(told) or NOT_KNOWN}</td>'
 
 
 def _grade(row: Mapping[str, Any], standard: str) -> str:

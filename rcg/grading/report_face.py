@@ -65,7 +65,7 @@ def face_html(pixels: Pixels, face: FaceMeasurement, name: str, *, hand_set: Seq
         f'<div class="split"><div class="stage">{picture}</div><div class="facts">{facts}{_notes(face)}</div></div>',
         _part("Corners", corners_html(pixels, face)),
         _part("Edges", edges_html(pixels, face), "Each with the outside of the card up."),
-        _surface(pixels, face),
+        _surface(pixels, face) if face.outline is not None else "",
         "</section>",
     ]
     return "".join(parts)
@@ -226,11 +226,17 @@ def _picture(pixels: Pixels, face: FaceMeasurement, name: str, stations: Sequenc
     unit = max(right - left, bottom - top) / 1000
     lines = "" if face.outline is None else _lines(face, stations, unit, mm=False, name=name)
     alt = text(f"The {name} as photographed, with what was measured")
-    first = f'<svg class="photo" viewBox="{box}" role="group" aria-label="{alt}">{image}{lines}</svg>'
+    size = _fitting(right - left, bottom - top)
+    first = f'<svg class="photo" viewBox="{box}" {size} role="group" aria-label="{alt}">{image}{lines}</svg>'
     if face.outline is None:
         return f'<div class="pictures">{first}</div>'
     second = _straight(pixels, face, face.outline, name, stations)
     return f'{_switches(name)}<div class="pictures">{first}{second}</div>{_legend()}'
+
+
+def _fitting(width: float, height: float) -> str:
+    """The style by which a drawing is as wide as its column, but no higher than the screen."""
+    return f'style="max-width: calc(84vh * {width / height:.4f})"'
 
 
 def _straight(pixels: Pixels, face: FaceMeasurement, outline: Outline, name: str, stations: Sequence[Station]) -> str:
@@ -243,7 +249,8 @@ def _straight(pixels: Pixels, face: FaceMeasurement, outline: Outline, name: str
     box = f"{short(x)} {short(y)} {short(window.width)} {short(window.height)}"
     alt = text(f"The {name} straightened, with what was measured")
     return (
-        f'<svg class="straight" viewBox="{box}" role="group" aria-label="{alt}">'
+        f'<svg class="straight" viewBox="{box}" {_fitting(window.width, window.height)} role="group" '
+        f'aria-label="{alt}">'
         f'<image href="{uri}" {place} preserveAspectRatio="none"/>{lines}</svg>'
     )
 

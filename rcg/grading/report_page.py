@@ -85,11 +85,34 @@ def _file_name(path: str) -> str:
 def _grades(grades: Sequence[Grade], standards: Mapping[str, Standard]) -> str:
     if not grades:
         return ""
+    if all(each.overall is None for each in grades) and len({each.reason for each in grades}) == 1:
+        return _no_grade(grades)
     reasons = {each.reason for each in grades if each.overall is not None}
     shared = reasons.pop() if len(reasons) == 1 and all(each.overall is not None for each in grades) else ""
     told = f'<p class="hint">{text(_ended(shared))}</p>' if shared else ""
     cards = "".join(_grade(each, standards.get(each.standard), told_above=bool(shared)) for each in grades)
     return f'<section><h2>Grades</h2>{told}<div class="grades">{cards}</div></section>'
+
+
+_RETAKE = (
+    "the whole card in the picture, with a finger's width of plain ground around it, unlike the card's border in tone",
+    "the camera straight above the card, which fills most of the picture",
+    "no sleeve, no holder, no hand over an edge",
+    "soft light from two sides, without glare and without a hard shadow along an edge",
+)
+
+
+def _no_grade(grades: Sequence[Grade]) -> str:
+    """One word for all standards, where none gives a grade, and how a picture has to be to get one."""
+    head, _, fix = grades[0].reason.partition("; ")
+    why = _ended(head or "what a grade rests on was not measured")
+    todo = f'<p class="fix"><b>What to do:</b> {text(_ended(fix))}</p>' if fix else ""
+    names = ", ".join(text(each.title) for each in grades)
+    tips = "".join(f"<li>{each}</li>" for each in _RETAKE)
+    return (
+        f'<section><h2>Grades</h2><div class="banner wide-banner"><h3>Undetermined under every standard ({names})</h3>'
+        f"<p>{text(why)}</p>{todo}<p>A picture that can be graded has:</p><ul>{tips}</ul></div></section>"
+    )
 
 
 def _ended(said: str) -> str:
@@ -185,7 +208,9 @@ def _subgrades(grade: Grade) -> str:
 
 
 def _not_judged(report: GradeReport) -> str:
-    """What nobody should read into these grades."""
+    """What nobody should read into these grades; nothing where there are none, since no card was found."""
+    if all(face is None or face.outline is None for face in (report.front, report.back)):
+        return ""
     said = list(dict.fromkeys(each for grade in report.grades for each in grade.not_judged))
     if not said:
         faces = [("front", report.front), *([("back", report.back)] if report.back is not None else [])]
