@@ -66,7 +66,7 @@ def demo(
     profile: Annotated[str, typer.Option(help="full, or smoke: few cards and steps, to see the path.")] = "full",
     json: AsJson = False,
 ) -> None:
-    """Do the main job on made data: dataset, conversion, readiness, training, evaluation, predictions, review."""
+    """Do the main job on made data: from a dataset to a trained detector, its review, and a card's grade."""
     from rcg.demo import run_demo
 
     done = run_demo(open_workspace(workspace), budget=budget, seed=seed, profile=profile, report=progress())

@@ -8,18 +8,24 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rcg import training
 from rcg.annotations import convert
+from rcg.card_specs import CARD_SPECS
 from rcg.datasets import Dataset
 from rcg.errors import DataError, RunError
 from rcg.files import write_json
+from rcg.grading import GradeReport, grade
+from rcg.images import write_image
 from rcg.progress import Report, duration, silent
 from rcg.readiness import STOP, validate
 from rcg.review import build, compare, database_state
 from rcg.runs import Run
-from rcg.synthetic import render_dataset
+from rcg.synthetic import draw_card, render_dataset, render_scan
 from rcg.workspace import Workspace
 
 NAME = "demo"
@@ -40,6 +46,8 @@ class Demo:
         mistakes: Predictions without a label plus labels without a prediction, on the test photos.
         seconds: How long it all took.
         review: What the review is prepared in.
+        grade: What a drawn card got, in words.
+        grade_page: The report that shows why.
     """
 
     workspace: str
@@ -51,13 +59,16 @@ class Demo:
     mistakes: int
     seconds: float
     review: str
+    grade: str
+    grade_page: str
 
     def __str__(self) -> str:
         ap50, ap, every = (_figure(value) for value in (self.card_ap50, self.card_ap, self.ap50))
         return (
             f"reached in {duration(self.seconds)}: cards of the test photos are found with AP50 {ap50} and AP {ap}; "
             f"all labels, small defects among them: AP50 {every}\n"
-            f"look at {self.workspace}/runs/{self.run}/report.md and predictions.png beside it; {self.review}\n"
+            f"look at {self.workspace}/runs/{self.run}/report.md and predictions.png beside it; {self.review}; "
+            f"a drawn card was graded, {self.grade}: {self.grade_page}\n"
             f"next: rcg browse {self.dataset} (labels, predictions, {self.mistakes} mistakes to look at), "
             f"or make lab and open 00_workbench.ipynb"
         )
@@ -70,7 +81,7 @@ def _figure(value: float | None) -> str:
 def run_demo(
     workspace: Workspace, *, budget: str = "4 min", seed: int = 0, profile: str = "full", report: Report = silent
 ) -> Demo:
-    """Render photos of cards, then create, convert, check, train, evaluate, predict and prepare the review.
+    """Render photos of cards, then create, convert, check, train, evaluate, predict, prepare the review, and grade.
 
     Args:
         workspace: Where to work; what an earlier, stopped demo did there is used.
@@ -98,6 +109,8 @@ def run_demo(
     dataset.write_predictions(run.name, predictions.records)
     mistakes = sum(each.mistakes for each in compare(dataset, run.name))
     card = metrics.per_label["card"]
+    page = workspace.path / "exports" / "grades" / f"{NAME}-{seed}"
+    graded = _grade(page, seed, report)
     done = Demo(
         workspace=str(workspace.path),
         dataset=NAME,
@@ -107,6 +120,8 @@ def run_demo(
         ap50=metrics.numbers["AP50"],
         mistakes=mistakes,
         review=_review(dataset, report),
+        grade=_in_words(graded),
+        grade_page=str(page / "report.html"),
         seconds=time.monotonic() - began,
     )
     write_json(workspace.path / "demo" / "last.json", {name: getattr(done, name) for name in Demo.__slots__})
@@ -129,6 +144,26 @@ def _train(workspace: Workspace, dataset: Dataset, *, budget: str, profile: str,
             with suppress(RunError):  # its dataset changed or is gone: a new run does as well
                 return training.resume(run, report=report)
     return training.train(dataset, config=training.TrainConfig(**asked), name=NAME, report=report)
+
+
+def _grade(page: Path, seed: int, report: Report) -> GradeReport:
+    """Draw and scan both sides of a lightly worn card, and grade it from the scans, which stand beside the report."""
+    scans = {}
+    for side, family in (("front", "modern"), ("back", "english-back")):
+        drawn = draw_card(seed, family=family, spec=CARD_SPECS["standard"], wear=0.5, side=side)
+        scans[side] = page / f"scan_{side}.png"
+        view = render_scan(drawn, np.random.default_rng((seed, len(scans))), dpi=400, lid="black", margin_mm=5)
+        write_image(scans[side], view.pixels)
+    return grade(scans["front"], back=scans["back"], spec="standard", out=page, report=report)
+
+
+def _in_words(graded: GradeReport) -> str:
+    """Its grade by the plain standard, or why there is none."""
+    found = graded.grade("plain")
+    if found.overall is None:
+        return f"undetermined ({found.reason})"
+    low, high = found.overall.interval()
+    return f"{found.overall.most_likely:g} of 10 (90 %: {low:g} to {high:g})"
 
 
 def _review(dataset: Dataset, report: Report) -> str:
