@@ -66,6 +66,13 @@ def floor(images: np.ndarray) -> None:
         np.empty(images.shape[1:], np.float32)[:] = 1
 
 
+def whole_floor(images: np.ndarray) -> None:
+    """The same with all planes that a solver here writes: chi2 and slope sd (float16) and the count of lights too."""
+    floor(images)
+    for kind in (np.float16, np.float16, np.uint8):
+        np.empty(images.shape[1:], kind)[:] = 1
+
+
 def pixel_rows(capture: Capture) -> np.ndarray:
     """The stack as RobustPhotometricStereo holds it: (pixels, lights) float64."""
     return np.ascontiguousarray(capture.images.reshape(capture.lights, -1).T, np.float64)
@@ -116,6 +123,7 @@ def costs(rows: int) -> None:
     least = cpu(lambda: floor(capture.images), 5)
     table = {
         "floor: read all, write four planes": least,
+        "floor with confidence: all planes written": cpu(lambda: whole_floor(capture.images), 5),
         "least squares, numba": cpu(lambda: solve_normals(capture, method="least-squares"), 5),
         "least squares, torch on the CPU": cpu(
             lambda: solve_normals(capture, method="least-squares", device="torch-cpu"), 3

@@ -1,9 +1,9 @@
 """Kernels of the normal solver on the CPU: one row at a time, planar loops that the compiler turns into SIMD.
 
 Where every light counts, b = albedo * normal is a fixed linear map of the values (the pseudo-inverse, bilinear between
-the nodes of the light field). Pixels where a light does not count, or whose residual is too large, are solved again one
-by one. Compiled code is kept in numba's cache, which does not see a change of what is called from another file: all
-that these kernels call stands here. No `nnan` in fastmath: frames of floats may hold NaN, and a comparison
+the nodes of the light field). Pixels where a light does not count, or whose residual is too large, are solved again,
+many side by side. Compiled code is kept in numba's cache, which does not see a change of what is called from another
+file: all that these kernels call stands here. No `nnan` in fastmath: frames of floats may hold NaN, and a comparison
 with one must stay false.
 """
 
@@ -20,6 +20,9 @@ _JIT: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": _FAST, "error_
 
 MAX_CONDITION = 20.0
 """Of the lights' matrix: lights are only left out while the rest stays better than this."""
+
+BATCH = 64
+"""Pixels that are solved again side by side."""
 
 
 @njit(**_JIT)
@@ -272,182 +275,295 @@ def to_half(values: Any, out: Any) -> None:
 
 
 @njit(**_JIT)
-def solve3(m: Any, v: Any, out: Any) -> float:
-    """Solve a symmetric 3 x 3 system given as xx, yy, zz, xy, xz, yz in closed form; the determinant, scaled."""
-    xx, yy, zz, xy, xz, yz = m[0], m[1], m[2], m[3], m[4], m[5]
-    a, d, f = yy * zz - yz * yz, xx * zz - xz * xz, xx * yy - xy * xy
-    b, c, e = xz * yz - xy * zz, xy * yz - xz * yy, xy * xz - xx * yz
-    det = xx * a + xy * b + xz * c
-    mean = (xx + yy + zz) / 3
-    if not det > 1e-7 * mean * mean * mean:
-        return 0.0
-    out[0] = (a * v[0] + b * v[1] + c * v[2]) / det
-    out[1] = (b * v[0] + d * v[1] + e * v[2]) / det
-    out[2] = (c * v[0] + e * v[1] + f * v[2]) / det
-    m[0], m[1], m[2], m[3], m[4], m[5] = a / det, d / det, f / det, b / det, c / det, e / det
-    return float(det / (mean * mean * mean))
+def weighted(y: Any, lights: Any, w: Any, many: int, cover: Any, b: Any, room: Any) -> None:  # noqa: PLR0917
+    """Weighted least squares of many pixels with the closed inverse of a symmetric 3 x 3 matrix.
+
+    Args:
+        y: (k, n) values.
+        lights: (3, k, n) directions.
+        w: (k, n) weights.
+        many: How many pixels there are.
+        cover: In and out, (7, n): the inverse of L'WL as xx, yy, zz, xy, xz, yz, and whether the lights decide it; the
+            rest stays as it is where they do not.
+        b: In and out, (3, n), likewise.
+        room: (9, n).
+    """
+    room[:] = 0
+    vx, vy, vz, xx, yy, zz, xy, xz, yz = room[0], room[1], room[2], room[3], room[4], room[5], room[6], room[7], room[8]
+    for i in range(y.shape[0]):
+        value, weight, lx, ly, lz = y[i], w[i], lights[0, i], lights[1, i], lights[2, i]
+        for j in range(many):
+            px, py, pz = weight[j] * lx[j], weight[j] * ly[j], weight[j] * lz[j]
+            vx[j] += px * value[j]
+            vy[j] += py * value[j]
+            vz[j] += pz * value[j]
+            xx[j] += px * lx[j]
+            yy[j] += py * ly[j]
+            zz[j] += pz * lz[j]
+            xy[j] += px * ly[j]
+            xz[j] += px * lz[j]
+            yz[j] += py * lz[j]
+    for j in range(many):
+        a, d, f = yy[j] * zz[j] - yz[j] * yz[j], xx[j] * zz[j] - xz[j] * xz[j], xx[j] * yy[j] - xy[j] * xy[j]
+        r, s, t = xz[j] * yz[j] - xy[j] * zz[j], xy[j] * yz[j] - xz[j] * yy[j], xy[j] * xz[j] - xx[j] * yz[j]
+        det = xx[j] * a + xy[j] * r + xz[j] * s
+        mean = (xx[j] + yy[j] + zz[j]) / 3
+        cover[6, j] = 1.0 if det > 1e-7 * mean * mean * mean else 0.0
+        if cover[6, j] > 0:
+            over = 1 / det
+            b[0, j] = (a * vx[j] + r * vy[j] + s * vz[j]) * over
+            b[1, j] = (r * vx[j] + d * vy[j] + t * vz[j]) * over
+            b[2, j] = (s * vx[j] + t * vy[j] + f * vz[j]) * over
+            cover[0, j], cover[1, j], cover[2, j] = a * over, d * over, f * over
+            cover[3, j], cover[4, j], cover[5, j] = r * over, s * over, t * over
 
 
 @njit(**_JIT)
-def weighted(y: Any, lights: Any, w: Any, matrix: Any, b: Any) -> float:
-    """Find b of weighted least squares and the inverse of L'WL in `matrix`; 0 where the lights do not decide it."""
-    vx = vy = vz = xx = yy = zz = xy = xz = yz = 0.0
-    for i in range(y.size):
-        if w[i] > 0:
-            lx, ly, lz, weight = lights[i, 0], lights[i, 1], lights[i, 2], w[i]
-            vx += weight * lx * y[i]
-            vy += weight * ly * y[i]
-            vz += weight * lz * y[i]
-            xx += weight * lx * lx
-            yy += weight * ly * ly
-            zz += weight * lz * lz
-            xy += weight * lx * ly
-            xz += weight * lx * lz
-            yz += weight * ly * lz
-    matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5] = xx, yy, zz, xy, xz, yz
-    return float(solve3(matrix, (vx, vy, vz), b))
+def middles(values: Any, keep: Any, many: int, ordered: Any, out: Any) -> None:
+    """The median over the kept values of each of many pixels, 0 without any.
 
-
-@njit(**_JIT)
-def condition(lights: Any, w: Any) -> float:
-    """Condition number of the lights that count, from the traces of L'L and of its inverse: exact within 1.8 times."""
-    matrix, b = np.empty(6), np.empty(3)
-    xx = 0.0
-    for i in range(w.size):
-        if w[i] > 0:
-            xx += lights[i, 0] ** 2 + lights[i, 1] ** 2 + lights[i, 2] ** 2
-    if weighted(np.zeros(w.size), lights, (w > 0).astype(np.float64), matrix, b) == 0.0:
-        return np.inf
-    return float(math.sqrt(xx * (matrix[0] + matrix[1] + matrix[2]) / 3))
-
-
-@njit(**_JIT)
-def middle(values: Any, keep: Any, room: Any) -> float:
-    """The median of the kept values, by insertion: there are few."""
-    n = 0
-    for i in range(values.size):
-        if keep[i] > 0:
-            at = n
-            while at > 0 and room[at - 1] > values[i]:
-                room[at] = room[at - 1]
-                at -= 1
-            room[at] = values[i]
-            n += 1
-    if n == 0:
-        return 0.0
-    return float(room[n // 2] if n % 2 else 0.5 * (room[n // 2 - 1] + room[n // 2]))
+    Args:
+        values: (k, n).
+        keep: (k, n), above 0 where a value counts.
+        many: How many pixels there are.
+        ordered: Room, (k, n).
+        out: Out, (n,).
+    """
+    count = values.shape[0]
+    out[:] = 0
+    for i in range(count):
+        for j in range(many):
+            ordered[i, j] = values[i, j] if keep[i, j] > 0 else np.inf
+            out[j] += 1.0 if keep[i, j] > 0 else 0.0
+    for turn in range(count):  # odd-even transposition: the same comparisons for every pixel
+        for i in range(turn % 2, count - 1, 2):
+            first, last = ordered[i], ordered[i + 1]
+            for j in range(many):
+                less, more = min(first[j], last[j]), max(first[j], last[j])
+                first[j], last[j] = less, more
+    for j in range(many):
+        kept = int(out[j])
+        out[j] = 0.5 * (ordered[(kept - 1) // 2, j] + ordered[kept // 2, j]) if kept else 0.0
 
 
 @njit(**_JIT)
 def robust(  # noqa: PLR0917
-    y: Any, lights: Any, sigma: Any, keep: Any, rules: Any, w: Any, matrix: Any, b: Any, rest: Any, room: Any
-) -> None:
-    """IRLS with Cauchy weights, after leaving out values far in the shade; `keep`, `w`, `matrix` and `b` are changed.
+    y: Any, lights: Any, variance: Any, keep: Any, rules: Any, many: int, w: Any, cover: Any, b: Any, rest: Any,
+    ordered: Any, room: Any, flat: Any,
+) -> None:  # fmt: skip
+    """IRLS with Cauchy weights, after leaving out values far in the shade; `keep`, `w`, `cover` and `b` are changed.
 
     Only called where the residual test fired: highlights lose their weight there alone. `rules` are shade, tuning
-    constant, the scale's floor as a share of the albedo, and turns at most; see `Rules`.
+    constant, the scale's floor as a share of the albedo, and turns at most; see `Rules`. Pixels that have settled keep
+    their weights while others still move.
     """
-    shade = rules[0] * middle(y, keep, room)
-    count, left = 0, 0
-    for i in range(y.size):
-        count += keep[i] > 0
-        w[i] = 1.0 if keep[i] > 0 and y[i] > shade else 0.0
-        left += w[i] > 0
-    if left < count and left >= 4 and condition(lights, w) < MAX_CONDITION:
-        for i in range(y.size):
-            keep[i] = w[i]
-    for i in range(y.size):
-        w[i] = keep[i]
+    count = y.shape[0]
+    scale, active, noise = flat[0], flat[1], flat[2]
+    old_x, old_y, old_z = flat[3], flat[4], flat[5]
+    without_shade(y, lights, keep, rules[0], many, w, cover, b, ordered, room, flat)
+    noise[:], active[:], scale[:] = 0, 1, 0
+    for i in range(count):
+        for j in range(many):
+            w[i, j] = keep[i, j]
+            noise[j] += keep[i, j] * variance[i, j]
+            scale[j] += keep[i, j]
+    for j in range(many):
+        noise[j] = math.sqrt(noise[j] / max(scale[j], 1.0))
     for turn in range(int(rules[3])):
-        before = b[0], b[1], b[2]
-        if weighted(y, lights, w, matrix, b) == 0.0:
+        old_x[:], old_y[:], old_z[:] = b[0], b[1], b[2]
+        weighted(y, lights, w, many, cover, b, room)
+        left_over(y, lights, b, many, rest)
+        middles(rest, keep, many, ordered, scale)
+        going = 0.0
+        for j in range(many):
+            length = math.sqrt(b[0, j] * b[0, j] + b[1, j] * b[1, j] + b[2, j] * b[2, j])
+            spread = max(1.4826 * scale[j], rules[2] * length, noise[j], 1e-30)
+            scale[j] = 1 / (rules[1] * spread)
+        for i in range(count):
+            for j in range(many):
+                ratio = rest[i, j] * scale[j]
+                w[i, j] = keep[i, j] / (1.0 + ratio * ratio) if active[j] > 0 else w[i, j]
+        for j in range(many):
+            length = math.sqrt(b[0, j] * b[0, j] + b[1, j] * b[1, j] + b[2, j] * b[2, j])
+            moved = abs(b[0, j] - old_x[j]) + abs(b[1, j] - old_y[j]) + abs(b[2, j] - old_z[j])
+            active[j] = 0.0 if turn > 1 and moved < 1e-4 * length else active[j]
+            going += active[j]
+        if going == 0:
             break
-        noise, n = 0.0, 0
-        for i in range(y.size):
-            rest[i] = abs(y[i] - lights[i, 0] * b[0] - lights[i, 1] * b[1] - lights[i, 2] * b[2])
-            if keep[i] > 0:
-                noise += sigma[i] * sigma[i]
-                n += 1
-        length = math.sqrt(b[0] * b[0] + b[1] * b[1] + b[2] * b[2])
-        scale = max(1.4826 * middle(rest, keep, room), rules[2] * length, math.sqrt(noise / max(n, 1)), 1e-30)
-        for i in range(y.size):
-            if keep[i] > 0:
-                ratio = rest[i] / (rules[1] * scale)
-                w[i] = 1.0 / (1.0 + ratio * ratio)
-        moved = abs(b[0] - before[0]) + abs(b[1] - before[1]) + abs(b[2] - before[2])
-        if turn > 1 and moved < 1e-4 * length:
-            break
-    weighted(y, lights, w, matrix, b)
+    weighted(y, lights, w, many, cover, b, room)
 
 
 @njit(**_JIT)
-def solve_pixel(m: Any, nodes: Any, noise: Any, fit: float, rules: Any, flat: Any, deep: Any, out: Any) -> int:  # noqa: PLR0917
-    """One pixel with the lights that count; `out` takes b, chi2 and slope sd. How many lights counted, 0 if unsolved.
+def without_shade(  # noqa: PLR0917
+    y: Any, lights: Any, keep: Any, share: float, many: int, w: Any, cover: Any, b: Any, ordered: Any, room: Any,
+    flat: Any,
+) -> None:  # fmt: skip
+    """Leave values below a share of the pixel's median out of `keep`, where the lights that remain decide it well."""
+    middle, square, left = flat[0], flat[1], flat[2]
+    middles(y, keep, many, ordered, middle)
+    square[:], left[:] = 0, 0
+    for i in range(y.shape[0]):
+        for j in range(many):
+            w[i, j] = keep[i, j] if y[i, j] > share * middle[j] else 0.0
+            square[j] += w[i, j] * (lights[0, i, j] ** 2 + lights[1, i, j] ** 2 + lights[2, i, j] ** 2)
+            left[j] += w[i, j]
+    weighted(y, lights, w, many, cover, b, room)
+    for j in range(many):  # condition from the traces of L'L and of its inverse: exact within 1.8 times
+        number = square[j] * (cover[0, j] + cover[1, j] + cover[2, j]) / 3
+        fine = cover[6, j] > 0 and left[j] >= 4 and number < MAX_CONDITION * MAX_CONDITION
+        left[j] = 1.0 if fine else 0.0
+    for i in range(y.shape[0]):
+        for j in range(many):
+            keep[i, j] = w[i, j] if left[j] > 0 else keep[i, j]
+
+
+@njit(**_JIT)
+def left_over(y: Any, lights: Any, b: Any, many: int, rest: Any) -> None:
+    """Fill (k, n) with the absolute residuals."""
+    for i in range(y.shape[0]):
+        lx, ly, lz = lights[0, i], lights[1, i], lights[2, i]
+        for j in range(many):
+            rest[i, j] = abs(y[i, j] - lx[j] * b[0, j] - ly[j] * b[1, j] - lz[j] * b[2, j])
+
+
+@njit(**_JIT)
+def fit_of(rest: Any, variance: Any, keep: Any, many: int, out: Any) -> None:
+    """chi2, mean variance and count of the lights that count, into `out` (3, n)."""
+    out[:] = 0
+    for i in range(rest.shape[0]):
+        for j in range(many):
+            out[0, j] += keep[i, j] * rest[i, j] * rest[i, j]
+            out[1, j] += keep[i, j] * variance[i, j]
+            out[2, j] += keep[i, j]
+    for j in range(many):
+        out[1, j] = max(out[1, j] / max(out[2, j], 3.0), 1e-30)
+        out[0, j] = out[0, j] / out[1, j] / max(out[2, j] - 3, 1.0)
+
+
+@njit(**_JIT)
+def solve_pixels(  # noqa: PLR0917
+    m: Any, xs: Any, many: int, line: Any, step: float, noise: Any, fit: float, rules: Any, deep: Any,
+    lights: Any, flat: Any, out: Any,
+) -> None:  # fmt: skip
+    """Up to `BATCH` pixels of a row with the lights that count: by least squares, and robustly where that fits ill.
 
     Args:
-        m: (k,) values above dark; -1 where one does not count.
-        nodes: (k, 7) coefficients at the pixel; directions are 3 to 5, the gain 6.
+        m: (k, w) values above dark; -1 where one does not count.
+        xs: (n,) the pixels, columns of `m`.
+        many: How many there are.
+        line: (columns, k, 7) coefficients of the row at the nodes; directions are 3 to 5, the gain 6.
+        step: Pixels from node to node.
         noise: (a, b) of the variance.
         fit: chi2 above which the robust solution is taken; infinity for least squares alone.
         rules: Of `robust`.
-        flat: (6, k) float64 room.
-        deep: (2, 6) float64 room.
-        out: (5,) float64.
+        deep: Room, (6, k, n).
+        lights: Room, (3, k, n).
+        flat: Room, (41, n).
+        out: Out, (6, n): b, chi2, slope sd, and how many lights counted, 0 where it is unsolved.
     """
-    y, sigma, keep, w, rest, room = flat[0], flat[1], flat[2], flat[3], flat[4], flat[5]
-    matrix, b = deep[0], deep[1]
-    lights = nodes[:, 3:6]
-    count, spread = 0, 0.0
-    for i in range(m.size):
-        keep[i] = 1.0 if m[i] >= 0 else 0.0
-        y[i] = m[i] * nodes[i, 6]
-        sigma[i] = nodes[i, 6] * math.sqrt(max(noise[0] * max(m[i], 0) + noise[1], 1e-30))
-        count += m[i] >= 0
-        spread += keep[i] * sigma[i] * sigma[i]
-    if count < 3 or weighted(y, lights, keep, matrix, b) == 0.0:
-        return 0
-    chi2 = misfit(y, lights, keep, b) / (spread / count) / max(count - 3, 1)
-    if chi2 > fit and count > 3:
-        robust(y, lights, sigma, keep, rules, w, matrix, b, rest, room)
-        count, spread = 0, 0.0
-        for i in range(m.size):
-            keep[i] = 1.0 if keep[i] > 0 and w[i] >= 0.25 else 0.0  # weights below a quarter: an outlier, told apart
-            count += keep[i] > 0
-            spread += keep[i] * sigma[i] * sigma[i]
-        count = max(count, 3)
-        chi2 = misfit(y, lights, keep, b) / max(spread / count, 1e-30) / max(count - 3, 1)
-    length = math.sqrt(b[0] * b[0] + b[1] * b[1] + b[2] * b[2])
-    if not length > 1e-20:
-        return 0
-    up = 1 / max(b[2], 0.05 * length)
-    p, q = -b[0] * up, -b[1] * up
-    total = matrix[0] + matrix[1] + 2 * (p * matrix[4] + q * matrix[5]) + (p * p + q * q) * matrix[2]
-    out[0], out[1], out[2], out[3] = b[0], b[1], b[2], chi2
-    out[4] = up * math.sqrt(max(0.5 * total * spread / count, 0.0))
-    return count
+    y, variance, keep, w, rest, ordered = deep[0], deep[1], deep[2], deep[3], deep[4], deep[5]
+    cover, b, fits, room = flat[:7], flat[7:10], flat[10:13], flat[13:22]
+    spare, plain = flat[22:28], flat[28:]
+    columns = line.shape[0]
+    for j in range(many):
+        place = xs[j] / step if columns > 1 else 0.0
+        low = min(int(place), max(columns - 2, 0))
+        high, share = min(low + 1, columns - 1), np.float32(place - low)
+        for i in range(m.shape[0]):
+            one, two, rest_of = line[low, i], line[high, i], np.float32(1) - share
+            gain = float(one[6] * rest_of + two[6] * share)
+            for c in range(3):
+                lights[c, i, j] = one[3 + c] * rest_of + two[3 + c] * share
+            value = float(m[i, xs[j]])
+            keep[i, j] = 1.0 if value >= 0 else 0.0
+            y[i, j] = value * gain
+            variance[i, j] = gain * gain * max(noise[0] * max(value, 0.0) + noise[1], 1e-30)
+    flat[:] = 0
+    weighted(y, lights, keep, many, cover, b, room)
+    left_over(y, lights, b, many, rest)
+    fit_of(rest, variance, keep, many, fits)
+    fired = False
+    for j in range(many):
+        out[5, j] = fits[2, j] if fits[2, j] >= 3 and cover[6, j] > 0 else 0.0
+        out[4, j] = 1.0 if out[5, j] > 3 and fits[0, j] > fit else 0.0
+        fired |= out[4, j] > 0
+    if fired:  # those that fit go along, and get back what they had
+        plain[:] = flat[:13]
+        robust(y, lights, variance, keep, rules, many, w, cover, b, rest, ordered, room, spare)
+        left_over(y, lights, b, many, rest)
+        for i in range(m.shape[0]):
+            for j in range(many):  # weights below a quarter: an outlier, told apart
+                keep[i, j] = 1.0 if keep[i, j] > 0 and w[i, j] >= 0.25 else 0.0
+        fit_of(rest, variance, keep, many, fits)
+        for j in range(many):
+            if out[4, j] > 0:
+                out[5, j] = max(fits[2, j], 3.0)
+            else:
+                flat[:13, j] = plain[:, j]
+    for j in range(many):
+        bx, by, bz = b[0, j], b[1, j], b[2, j]
+        length = math.sqrt(bx * bx + by * by + bz * bz)
+        up = 1 / max(bz, 0.05 * length, 1e-30)
+        p, q = -bx * up, -by * up
+        total = cover[0, j] + cover[1, j] + 2 * (p * cover[4, j] + q * cover[5, j]) + (p * p + q * q) * cover[2, j]
+        out[0, j], out[1, j], out[2, j], out[3, j] = bx, by, bz, fits[0, j]
+        out[4, j] = up * math.sqrt(max(0.5 * total * fits[1, j], 0.0))
+        out[5, j] = out[5, j] if length > 1e-20 else 0.0
 
 
 @njit(**_JIT)
-def misfit(y: Any, lights: Any, keep: Any, b: Any) -> float:
-    """Squared residual of the lights that count."""
-    total = 0.0
-    for i in range(y.size):
-        if keep[i] > 0:
-            left = y[i] - lights[i, 0] * b[0] - lights[i, 1] * b[1] - lights[i, 2] * b[2]
-            total += left * left
-    return total
+def put(x: int, found: Any, row: Any) -> None:
+    """Put one pixel's solution into its row; one that no light decided faces the camera and has no albedo.
+
+    Args:
+        x: Its column.
+        found: (6,) as `solve_pixels` gives it.
+        row: The row of the planes normals, albedo, used, chi2 and slope sd.
+    """
+    normals, albedo, used, fits, sds = row
+    used[x] = int(found[5])
+    length = math.sqrt(found[0] * found[0] + found[1] * found[1] + found[2] * found[2])
+    if found[5] == 0:
+        normals[x, 0], normals[x, 1], normals[x, 2] = 0, 0, 1
+        albedo[x], fits[x], sds[x] = 0, 0, 0
+        return
+    normals[x, 0], normals[x, 1], normals[x, 2] = found[0] / length, found[1] / length, found[2] / length
+    albedo[x], fits[x], sds[x] = length, found[3], found[4]
 
 
 @njit(**_JIT)
-def pixel_nodes(line: Any, x: float, step: float, out: Any) -> None:
-    """Coefficients (k, 7) at column x of a row of nodes (columns, k, 7)."""
-    at = x / step if line.shape[0] > 1 else 0.0
-    low = min(int(at), max(line.shape[0] - 2, 0))
-    high = min(low + 1, line.shape[0] - 1)
-    share = np.float32(at - low)
-    for i in range(out.shape[0]):
-        for c in range(out.shape[1]):
-            out[i, c] = line[low, i, c] * (np.float32(1) - share) + line[high, i, c] * share
+def solve_again(  # noqa: PLR0917
+    m: Any, bad: Any, fits: Any, inside: Any, line: Any, step: float, noise: Any, fit: float, rules: Any, room: Any,
+    row: Any,
+) -> None:  # fmt: skip
+    """Solve those pixels of a row again that lack a light or fit ill, and put down those outside of the mask.
+
+    Args:
+        m: See `solve_pixels`.
+        bad: (w,) whether a value does not count.
+        fits: (w,) chi2 where every light counts.
+        inside: (w,) a row of the mask, or (1,) for everywhere.
+        line: See `solve_pixels`.
+        step: See `solve_pixels`.
+        noise: See `solve_pixels`.
+        fit: See `solve_pixels`.
+        rules: See `solve_pixels`.
+        room: The pixels and the room of `solve_pixels`.
+        row: See `put`.
+    """
+    xs, deep, lights, flat, out, nothing = room
+    many, width = 0, bad.size
+    for x in range(width):
+        if inside.size > 1 and inside[x] == 0:
+            put(x, nothing, row)
+        elif bad[x] or fits[x] > fit:
+            xs[many] = x
+            many += 1
+        if many == BATCH or (many and x == width - 1):
+            solve_pixels(m, xs, many, line, step, noise, fit, rules, deep, lights, flat, out)
+            for j in range(many):
+                put(xs[j], out[:, j], row)
+            many = 0
 
 
 @njit(**_JIT)
@@ -490,7 +606,7 @@ def solve_rows(  # noqa: PLR0917
         cov: (rows, columns, 6, 1) float32: xx, yy, zz, xz, yz, xy of (L'L)^-1 at nodes.
         noise: (a, b) float32.
         glow: (rows, columns, k, 1) float32 at the nodes of `grid`, what gloss adds to a value; no rows for none.
-        fit: See `solve_pixel`.
+        fit: See `solve_pixels`.
         rules: See `robust`.
         top: First row.
         bottom: Row after the last.
@@ -505,10 +621,13 @@ def solve_rows(  # noqa: PLR0917
     m, bad = np.empty((count, width), np.float32), np.empty(width, np.uint8)
     b, spread, rest = np.empty((3, width), np.float32), np.empty(width, np.float32), np.empty(width, np.float32)
     over, up, whole = np.empty(width, np.float32), np.empty(width, np.float32), frames.itemsize < 4
-    line, here = np.empty((columns, count, 7), np.float32), np.empty((count, 7), np.float32)
+    line = np.empty((columns, count, 7), np.float32)
     covs, wide = np.empty((columns, 6, 1), np.float32), np.empty((6, 1 if columns == 1 else width), np.float32)
     fits, sds = np.empty(width, np.float32), np.empty(width, np.float32)
-    flat, deep, out = np.empty((6, count)), np.empty((2, 6)), np.empty(5)
+    room = (
+        np.empty(BATCH, np.int64), np.empty((6, count, BATCH)), np.empty((3, count, BATCH)), np.empty((41, BATCH)),
+        np.empty((6, BATCH)), np.zeros(6),
+    )  # fmt: skip
     step = (width - 1) / max(columns - 1, 1)
     gloss = np.empty((columns, count, 1), np.float32)
     worst = np.float32(fit)
@@ -536,21 +655,8 @@ def solve_rows(  # noqa: PLR0917
             finish_row(b, spread, rest, count, over, up, normals[y].reshape(-1), albedo[y], fits)
             slopes_graded(b, up, spread, wide, sds)
         used[y] = count
-        for x in range(width if mask.size > 1 or any_bad(bad, fits, worst) else 0):
-            outside = mask.size > 1 and mask[y, x] == 0
-            if not (outside or bad[x] or fits[x] > fit):
-                continue
-            n = 0
-            if not outside:
-                pixel_nodes(line, float(x), step, here)
-                n = solve_pixel(m[:, x], here, noise, fit, rules, flat, deep, out)
-            used[y, x] = n
-            if n == 0:
-                normals[y, x, 0], normals[y, x, 1], normals[y, x, 2] = 0, 0, 1
-                albedo[y, x], fits[x], sds[x] = 0, 0, 0
-                continue
-            length = math.sqrt(out[0] * out[0] + out[1] * out[1] + out[2] * out[2])
-            normals[y, x, 0], normals[y, x, 1], normals[y, x, 2] = out[0] / length, out[1] / length, out[2] / length
-            albedo[y, x], fits[x], sds[x] = length, out[3], out[4]
+        if mask.size > 1 or any_bad(bad, fits, worst):
+            row = (normals[y], albedo[y], used[y], fits, sds)
+            solve_again(m, bad, fits, mask[min(y, mask.shape[0] - 1)], line, step, noise, fit, rules, room, row)
         to_half(fits.view(np.uint32), chi2[y])
         to_half(sds.view(np.uint32), sd[y])
