@@ -77,11 +77,12 @@ class DropZone(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
         if batch != self._batch:
             self._batch, self._done, self._refused = batch, [], []
             self._place = _fresh(self._folder / f"{datetime.now().astimezone():%Y-%m-%d_%H%M%S}")
+        name = _safe(name)
         if not is_image_name(name) or not 0 < size <= _LARGEST:
             self._refused.append(name)
             return False
         self._place.mkdir(parents=True, exist_ok=True)
-        self._part, self._left = _fresh(self._place / _safe(name)), size
+        self._part, self._left = _fresh(self._place / name), size
         self._file = self._part.with_name(f".{self._part.name}.part").open("wb")
         return True
 

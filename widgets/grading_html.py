@@ -36,7 +36,8 @@ body[data-jp-theme-light="false"] .rcg-steps img.rcg-dark { display: block; }
 .rcg-closes h4 { margin: 10px 0 4px; font-size: 13px; font-weight: 600; color: var(--rcg-text); }
 .rcg-closes dl { margin: 0; font-size: 12px; } .rcg-closes dl div { display: flex; justify-content: space-between;
   gap: 8px; border-bottom: 1px solid var(--rcg-line); padding: 1px 0; }
-.rcg-closes dt { color: var(--rcg-muted); font-weight: 400; } .rcg-closes dd { margin: 0; text-align: right;
+.rcg-closes dl dt { color: var(--rcg-muted); font-weight: 400; width: auto; float: none; }
+.rcg-closes dl dd { margin: 0; text-align: right;
   font-variant-numeric: tabular-nums; color: var(--rcg-text); }
 .rcg-closes p { margin: 2px 0; font-size: 12px; color: var(--rcg-muted); }
 .rcg-closes p.reason { color: var(--rcg-warn); }
@@ -94,7 +95,7 @@ def _face_html(name: str, face: FaceMeasurement) -> str:
 
 
 def _plus(sigma: float) -> str:
-    return f", ± {sigma:.1f} points" if math.isfinite(sigma) else ""
+    return f" ± {sigma:.1f}" if math.isfinite(sigma) else ""
 
 
 def _plus_mm(sigma: tuple[float, float]) -> str:

@@ -205,11 +205,7 @@ class GradingModel(PanelModel):
         state = "failed"
         try:
             found = tuple(grading(self._sink()))
-            with self._lock:
-                self._found = found
-                self.cards = tuple(each.report.name for each in found)
-                self.card = self.cards[0]
-                made = self._lay(found[0])
+            made = self.lay(*found)
             state = "done"
         except Cancelled:
             state = "cancelled"
@@ -252,18 +248,23 @@ class GradingModel(PanelModel):
 
     # the card on the table
 
-    def choose(self, name: str) -> None:
-        """Lay another card of the same photo on the table."""
-        with self._lock:
-            self.card = name
-            self._lay(self._found[self.cards.index(name)])
+    def lay(self, *graded: Graded) -> GradeReport:
+        """Lay graded cards on the table, with the lines that a person set on their pictures before.
 
-    def _lay(self, graded: Graded) -> GradeReport:
-        """Lay a graded card on the table, with the lines that a person set on its pictures before."""
+        Args:
+            graded: As `rcg.grading.grade_card` gives them, without a workspace; the first is looked at.
+        """
         with self._lock:
-            self._graded = graded
-            faces = {name: getattr(graded.report, name) for name in graded.pictures}
-            self.table = {name: self._face(name, graded.pictures[name], face) for name, face in faces.items()}
+            self._found = graded
+            self.cards = tuple(each.report.name for each in graded)
+            return self.choose(self.cards[0])
+
+    def choose(self, name: str) -> GradeReport:
+        """Look at one of the cards that lie there."""
+        with self._lock:
+            self.card, self._graded = name, self._found[self.cards.index(name)]
+            report, pictures = self._graded.report, self._graded.pictures
+            self.table = {each: self._face(each, pictures[each], getattr(report, each)) for each in pictures}
             if self.face not in self.table:
                 self.face = "front"
             return self._renew()
