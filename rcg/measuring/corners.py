@@ -1,0 +1,206 @@
+"""The four corners: whitening, radius, angle, and stock that is not there."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rcg.images import Pixels
+from rcg.measuring.contour import Contour, find_contour
+from rcg.measuring.edges import (
+    FINE_PX_MM,
+    LEAST_PX_MM,
+    SideReading,
+    bite_marks,
+    mark_of,
+    read_sides,
+    too_coarse,
+    white_marks,
+    white_runs,
+)
+from rcg.measuring.rim import Rim, Strip, corner_reach, sample_rim
+from rcg.measuring.types import CORNERS, MEASURED, UNDETERMINED, UNKNOWN, CornerWear, Floats, Mark, Outline, Value
+from rcg.measuring.whitening import Whitening, find_whitening
+
+_LEG_MM = 8.0
+"""The sides' ends that a corner's two edges are read from."""
+_ROUNDED_MM = 0.25
+"""From so much above the stock's own radius on, a corner is called rounded."""
+_STRAIGHT_ON = 0.006
+"""Opposite sides that differ less than this in length were seen from straight above, as by a scanner."""
+_NEXT_SIDES = ((0, 1), (2, 1), (2, 3), (0, 3))
+_AT_START = ((True, True), (True, False), (False, False), (False, True))
+"""Whether each corner lies at the left or upper end of its upright and of its level side."""
+
+
+def measure_corners(pixels: Pixels, outline: Outline, *, inner_quad: ArrayLike | None = None) -> tuple[CornerWear, ...]:
+    """Measure the four corners.
+
+    Args:
+        pixels: (h, w, 3) uint8 sRGB.
+        outline: The card's cut edge.
+        inner_quad: (4, 2) px, where the border ends; helps on narrow borders.
+
+    Returns:
+        Four, in the order of `CORNERS`.
+    """
+    rim = sample_rim(pixels, outline, inner_quad=inner_quad)
+    sides = read_sides(rim)
+    return tuple(_corner(rim, k, sides[a], sides[b]) for k, (a, b) in enumerate(_NEXT_SIDES))
+
+
+def _corner(rim: Rim, k: int, upright: SideReading, level: SideReading) -> CornerWear:
+    strip = rim.corners[k]
+    coarse = too_coarse(strip.px_mm)
+    if strip.px_mm < LEAST_PX_MM:
+        return CornerWear(corner=CORNERS[k], status=UNDETERMINED, reason=coarse)
+    rougher = max(upright.contour, level.contour, key=lambda each: each.scatter)
+    contour = find_contour(strip, rim.white, like=rougher, offset=_offset(strip, k, upright, level))
+    white = _whitening(rim, strip, contour, (upright, level))
+    marks = [] if white.reason else white_marks(rim, strip, white, label="corner_whitening")
+    shape: dict[str, Value] = {}
+    if not contour.reason:
+        seen = np.isfinite(contour.depth)
+        radius = _radius(rim, k, strip, contour, seen)
+        error = Value(round(radius.value - rim.outline.spec.radius, 4), radius.sigma) if radius.known else UNKNOWN
+        area = _missing(strip, contour, seen)
+        shape = {"radius": radius, "radius_error": error, "missing_area": area}
+        marks += _shape_marks(rim, strip, white, error)
+    angle = UNKNOWN if strip.px_mm < FINE_PX_MM else _angle_error(rim, k, upright, level)
+    return CornerWear(
+        corner=CORNERS[k],
+        status=UNDETERMINED if white.reason else MEASURED,
+        reason="; ".join(each for each in (white.reason, contour.reason, coarse) if each),
+        angle_error=angle,
+        marks=tuple(marks),
+        **({} if white.reason else _whitening_values(strip, white)),
+        **shape,
+    )
+
+
+def _leg(side: SideReading, *, at_start: bool) -> slice:
+    count = min(len(side.strip.base), round(_LEG_MM * side.strip.px_mm))
+    return slice(0, count) if at_start else slice(len(side.strip.base) - count, len(side.strip.base))
+
+
+def _offset(strip: Strip, k: int, upright: SideReading, level: SideReading) -> Floats:
+    """(n,) mm that the two sides' contours lie off the outline, turned along the corner."""
+    legs = [_leg(side, at_start=start) for side, start in zip((upright, level), _AT_START[k], strict=True)]
+    off = [float(np.median(side.contour.offset[leg])) for side, leg in zip((upright, level), legs, strict=True)]
+    share = strip.into**2
+    return np.asarray(share[:, 0] * off[0] + share[:, 1] * off[1])
+
+
+def _whitening(rim: Rim, strip: Strip, contour: Contour, sides: tuple[SideReading, ...]) -> Whitening:
+    known = [each.whitening for each in sides if not each.whitening.reason]
+    if not known:
+        return find_whitening(strip, contour, rim.white)
+    face = float(np.mean([each.cut_face for each in known]))
+    noise = float(np.mean([each.noise for each in known]))
+    return find_whitening(strip, contour, rim.white, cut_face=face, noise=noise)
+
+
+def _whitening_values(strip: Strip, white: Whitening) -> dict[str, Value]:
+    """The deepest whitening and its area; each sigma is what half a pixel of the inner edge makes."""
+    found = white_runs(strip, white)
+    areas = strip.areas(white.start, white.start + white.depth)
+    area = sum(float(areas[a:b].sum()) for a, b in found)
+    deepest = max((float(np.quantile(white.depth[a:b], 0.95)) for a, b in found), default=0.0)
+    blur = 0.35 / strip.px_mm + 0.01
+    long = sum(float(strip.width[a:b].sum()) for a, b in found)
+    unseen, unseen_area = float(strip.width[~white.judged].sum()), 0.01 * (1 + 20 / strip.px_mm)
+    return {
+        "whitening_depth": Value(round(deepest, 4), round(math.hypot(0.5 / strip.px_mm, 0.08 * deepest), 4)),
+        "whitening_area": Value(round(area, 4), round(blur * long + 0.08 * area + 0.1 * unseen + unseen_area, 4)),
+    }
+
+
+def _radius(rim: Rim, k: int, strip: Strip, contour: Contour, seen: Floats) -> Value:
+    """The radius of the arc that touches both edges, from the stations between its two ends.
+
+    A point (x, y) of such an arc, from the corner's tip, tells its radius as x + y + sqrt(2 x y).
+    """
+    spec = rim.outline.spec
+    place = np.array([(0.0, 0.0), (spec.width, 0.0), (spec.width, spec.height), (0.0, spec.height)][k])
+    sign = np.where(place > 0, -1.0, 1.0)
+    reach = corner_reach(rim.outline)
+    # The offsets of the outline's lines are in `base` already: its ends lie on them.
+    centre = strip.base + strip.into * strip.focus[:, None]
+    tip = centre.mean(axis=0) - sign * reach
+    true = contour.depth - contour.offset
+    at = np.clip((strip.base + strip.into * np.where(seen, true, 0.0)[:, None] - tip) * sign, 0, None)
+    radii = at[:, 0] + at[:, 1] + np.sqrt(2 * at[:, 0] * at[:, 1])
+    away = np.abs(np.degrees(np.arctan2(np.abs(strip.into[:, 1]), np.abs(strip.into[:, 0]))) - 45)
+    wide, found = 8.0, math.nan
+    for _ in range(4):
+        used = seen & (away < wide)
+        if used.sum() < 4:
+            return UNKNOWN
+        found = float(np.median(radii[used]))
+        ends = 45 - math.degrees(math.atan2(max(reach - found, 0.0), reach))
+        wide = float(np.clip(0.65 * ends, 4.0, 30.0))
+    spread = 1.4826 * float(np.median(np.abs(radii[used] - found))) / math.sqrt(max(used.sum() / 8, 1))
+    lines = 2.4 * math.hypot(*(rim.outline.lines[s].sigma for s in _NEXT_SIDES[k])) / math.sqrt(2)
+    return Value(round(found, 4), round(math.sqrt(spread**2 + lines**2 + (0.8 / strip.px_mm) ** 2), 4))
+
+
+def _missing(strip: Strip, contour: Contour, seen: Floats) -> Value:
+    """mm2 between the stock's own corner and the contour."""
+    gone = np.where(seen, contour.bite, 0.0)
+    area = float(strip.areas(np.zeros_like(gone), gone).sum())
+    sigma = 0.25 / strip.px_mm * float(strip.width.sum()) + 0.1 * abs(area)
+    return Value(round(max(area, 0.0), 4), round(sigma, 4))
+
+
+def _shape_marks(rim: Rim, strip: Strip, white: Whitening, error: Value) -> list[Mark]:
+    """A rounded corner, or the bites in one that is not."""
+    if not (error.known and error.value > max(_ROUNDED_MM, 3 * error.sigma)):
+        return bite_marks(rim, strip, white.start)
+    gone = np.flatnonzero(white.start > 0)
+    if not len(gone):
+        return []
+    part = slice(int(gone[0]), int(gone[-1]) + 1)
+    length, depth = float(strip.width[part].sum()), float(white.start.max())
+    sure = round(min(0.99, 1 - math.exp(-error.value / (2 * error.sigma))), 3)
+    return [
+        mark_of(
+            rim, strip, part, np.zeros_like(white.start), white.start, label="corner_rounding", depth=depth,
+            length=length, confidence=sure,
+        )
+    ]  # fmt: skip
+
+
+def _angle_error(rim: Rim, k: int, upright: SideReading, level: SideReading) -> Value:
+    """Degrees: how the two edges' ends lean off their own lines and, where seen from straight above, the lines too."""
+    if upright.contour.reason or level.contour.reason:
+        return UNKNOWN
+    lean, variance = 0.0, 0.0
+    for side, start in zip((upright, level), _AT_START[k], strict=True):
+        slope, sigma = _slope(side, _leg(side, at_start=start))
+        lean += slope if start else -slope
+        variance += sigma**2
+    quad = rim.outline.quad
+    before, after = quad[k - 1] - quad[k], quad[(k + 1) % 4] - quad[k]
+    long = [float(np.hypot(*(quad[(n + 1) % 4] - quad[n]))) for n in range(4)]
+    differ = max(abs(long[0] / long[2] - 1), abs(long[1] / long[3] - 1))
+    lines = 0.0
+    if differ < _STRAIGHT_ON:
+        cosine = float(before @ after / (np.hypot(*before) * np.hypot(*after)))
+        lines = math.degrees(math.acos(np.clip(cosine, -1, 1))) - 90
+    more = 0.05 + 15 * differ if differ < _STRAIGHT_ON else 0.3
+    return Value(round(lines - math.degrees(lean), 3), round(math.sqrt(math.degrees(1) ** 2 * variance + more**2), 3))
+
+
+def _slope(side: SideReading, leg: slice) -> tuple[float, float]:
+    """The lean of a side's end against the outline's line, as a tangent, and its sigma (Theil and Sen's median)."""
+    depth = side.contour.depth[leg]
+    good = np.isfinite(depth) & (np.abs(side.contour.bite[leg]) < 0.1)
+    if good.sum() < 12:
+        return 0.0, 0.01
+    at = np.arange(len(depth))[good] / side.strip.px_mm
+    values = depth[good]
+    half = len(at) // 2
+    slopes = (values[-half:] - values[:half]) / (at[-half:] - at[:half])
+    return float(np.median(slopes)), max(0.2 / side.strip.px_mm, side.contour.scatter) / (_LEG_MM / 2)
