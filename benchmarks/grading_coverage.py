@@ -4,7 +4,8 @@
 
 First with simulated measurements: the truth with errors of the stated sigmas, both faces. Then, with --photos, through
 the whole measuring: a photo and a scan of each card's front are rendered, measured and graded, and held against the
-grade of what a photo can show. The true grade is made by the same rules from the card's geometry.
+grade of what a picture can show; once more without the surface. The true grade is made by the same rules from the
+card's geometry.
 
 Two figures a standard. "in interval": the narrowest run of steps that holds 90 % or more; as steps are coarse it mostly
 holds more, so that a right distribution is covered in 90 to 96 %. "in middle 90 %": where the true step lies in the
@@ -25,6 +26,7 @@ from rcg.grading.truth import PHOTO_CANNOT_SHOW
 from rcg.measuring import FaceMeasurement
 from rcg.synthetic import Card, draw_card
 
+SURFACE = ("scratch", "print_line", "print_dot", "dent", "crease", "stain", "tear", "roller_line", "corner_bend")
 FAMILIES = ("vintage-japanese", "modern", "english-front")
 Case = tuple[tuple[Grade, ...], dict[str, float]]
 
@@ -59,17 +61,24 @@ def simulated(count: int, tries: int, first: int, standards: dict[str, Standard]
 
 
 def photographed(count: int, first: int, standards: dict[str, Standard]) -> Iterator[tuple[str, Case]]:
-    """Grades of rendered pictures of fronts, and the true grades of what a photo shows."""
+    """Grades of rendered pictures of fronts, and the true grades of what a picture shows."""
     from rcg.measuring.face import measure_face
     from rcg.synthetic import render_photo, render_scan
 
     for n, (front, _) in enumerate(cards(count, first, wear=0.35)):
         rng = np.random.default_rng((first, n))
-        truth = true_grades(true_face(front, unseen=PHOTO_CANNOT_SHOW), None, standards, rng)
-        views = {"photo": render_photo(front, seed=n), "scan": render_scan(front, seed=n)}
+        shown = true_face(front, unseen=PHOTO_CANNOT_SHOW)
+        rim = true_face(front, unseen=SURFACE)
+        views = {
+            "photos": render_photo(front, rng, size=(1800, 2400), nuisance="none"),
+            "scans": render_scan(front, rng, dpi=600),
+        }
         for kind, view in views.items():
             face = measure_face(view.pixels, spec=front.spec)[0]
-            yield kind, (grade_faces(face, standards=standards, seed=n), truth)
+            yield kind, (grade_faces(face, standards=standards, seed=n), true_grades(shown, None, standards, rng))
+            bare = replace(face, surface=replace(rim.surface, marks=()))
+            truth = true_grades(rim, None, standards, rng)
+            yield f"{kind}, surface left out", (grade_faces(bare, standards=standards, seed=n), truth)
 
 
 def table(title: str, cases: list[Case], standards: dict[str, Standard]) -> None:

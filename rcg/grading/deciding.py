@@ -203,7 +203,7 @@ def _share(
             if (known := face.figure(figure, ratio=standard.ratio, borderless_mm=standard.borderless_mm)) is not None
         ]
         return float(np.logical_or.reduce(over).mean()) if over else 0.0
-    lifted = overall(standard, judged, without=qualifier.figures)
+    lifted = np.minimum(overall(standard, judged, without=qualifier.figures), qualifier.most)
     return float((lifted - whole >= qualifier.drop).mean())
 
 
@@ -212,7 +212,8 @@ def _unqualified(standard: Standard, judged: Judged, qualifiers: Sequence[Qualif
     if not qualifiers:
         return None
     without = [figure for each in qualifiers for figure in each.figures]
-    whole = np.floor(overall(standard, judged, without=without))
+    most = min(each.most for each in qualifiers)
+    whole = np.floor(np.minimum(overall(standard, judged, without=without), most))
     return distribution(np.array(standard.steps)[level_under(standard, whole)])
 
 

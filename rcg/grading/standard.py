@@ -84,7 +84,8 @@ class Qualifier:
         code: Such as "OC".
         title: In words.
         figures: What it takes out of the grade; empty where nothing here measures it.
-        drop: It is named where the figures cost at least so many points.
+        drop: It is named where the figures cost at least so many points of what could stand beside it.
+        most: The highest grade that it is given with.
         above: In place of `drop`, one for each of the figures: it is named wherever one of them is above its limit,
             whatever it costs; empty for none.
     """
@@ -92,7 +93,8 @@ class Qualifier:
     code: str
     title: str
     figures: tuple[str, ...]
-    drop: float = 2.0
+    drop: float = 3.0
+    most: float = math.inf
     above: tuple[float, ...] = ()
 
 

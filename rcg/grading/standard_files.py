@@ -28,6 +28,7 @@ the base's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,7 +52,7 @@ _TABLES: dict[str, tuple[str, ...]] = {
     "centering.leeway": ("points", "lowest", "chance"),
     "overall": ("rule", "single", "front_weight", "weights", "mean", "above_lowest", "rounding"),
     "caps": ("what", "figure", "above", "step"),
-    "qualifiers": ("code", "title", "figures", "drop", "above"),
+    "qualifiers": ("code", "title", "figures", "drop", "most", "above"),
     "labels": ("name", "lowest_area"),
 }
 
@@ -98,20 +99,21 @@ def _with_base(
     """A file's values, over those of the standard that it is based on; each file is checked for itself."""
     reader = _Reader(file)
     raw = reader.checked()
-    base = raw.pop("base", None)
-    if base is None:
+    if "base" not in raw:
         return raw
+    base = str(raw.pop("base"))
     under = built_in.get(base) if base == name else own.get(base, built_in.get(base))
     if under is None:
         known = sorted({*own, *built_in} - {name})
-        raise ConfigError(f"there is no standard {base!r}", where=reader.at("", "base"), fix=_nearest(str(base), known))
+        raise ConfigError(f"there is no standard {base!r}", where=reader.at("", "base"), fix=_nearest(base, known))
     if under in (*above, file):
         raise ConfigError("the standards are based on each other in a ring", where=reader.at("", "base"),
                           fix="base one of them on plain, or on none")  # fmt: skip
     found = _with_base(base, under, own, built_in, (*above, file))
-    if "steps" in raw and len(raw["steps"]) != len(found["steps"]):
+    steps = raw.get("steps", found["steps"])
+    if isinstance(steps, list) and len(steps) != len(found["steps"]):
         raise ConfigError(
-            f"{len(raw['steps'])} steps stand over the {len(found['steps'])} of {base}, whose limits belong to them",
+            f"{len(steps)} steps stand over the {len(found['steps'])} of {base}, whose limits belong to them",
             where=reader.at("", "steps"),
             fix="keep their number, or write a file without a base",
         )
@@ -185,9 +187,9 @@ class _Reader:
             if key not in raw:
                 fix = f'add the key, or base = "plain" to take it from there: {key}'
                 raise ConfigError(f"{key} is missing", where=self.file, fix=fix)
-        steps = self._numbers("", "steps", raw["steps"], falling=True)
+        steps = self._numbers("", "steps", raw["steps"], falling=True, low=0.5)
         centering, overall = raw[CENTERING], raw.get("overall", {})
-        names = tuple(raw.get("names", [f"{step:g}" for step in steps]))
+        names = self._texts("names", raw) or tuple(f"{step:g}" for step in steps)
         if len(names) != len(steps):
             raise ConfigError(f"{len(names)} names for {len(steps)} steps", where=self.at("", "names"),
                               fix="give every step one name")  # fmt: skip
@@ -208,7 +210,10 @@ class _Reader:
             qualifiers=tuple(self._qualifier(each) for each in raw.get("qualifiers", [])),
             no_grade=self._texts("no_grade", raw),
             labels=tuple(
-                (str(each["name"]), self._number("labels", "lowest_area", each.get("lowest_area")))
+                (
+                    self._text("labels", "name", each.get("name", "")),
+                    self._number("labels", "lowest_area", each.get("lowest_area")),
+                )
                 for each in raw.get("labels", [])
             ),
         )
@@ -255,18 +260,20 @@ class _Reader:
             raise ConfigError(what, where=self.at(table, key), fix="give at most one a step, the best step's first")
         return limits
 
-    def _numbers(self, table: str, key: str, given: Any, *, falling: bool) -> tuple[float, ...]:
+    def _numbers(self, table: str, key: str, given: Any, *, falling: bool, low: float = 0) -> tuple[float, ...]:
         if not isinstance(given, list) or not given:
             raise ConfigError(f"{key} is no list of numbers", where=self.at(table, key), fix=f"write {key} = [1, 2, 3]")
-        found = tuple(self._number(table, key, each) for each in given)
+        found = tuple(self._number(table, key, each, low=low) for each in given)
         if list(found) != sorted(found, reverse=falling):
             way = "fall: the best step first" if falling else "rise: the best step's limit is the smallest"
             raise ConfigError(f"{key} = {given} is not in order", where=self.at(table, key), fix=f"let them {way}")
         return found
 
-    def _number(self, table: str, key: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN
-            raise ConfigError(f"{key} = {value!r} is no number", where=self.at(table, key), fix="give a number")
+    def _number(self, table: str, key: str, value: Any, *, low: float = 0, high: float = math.inf) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            most = "" if high == math.inf else f" to {high:g}"
+            what = f"{key} = {value!r} is no number from {low:g}{most}"
+            raise ConfigError(what, where=self.at(table, key), fix=f"give a number from {low:g}{most}")
         return float(value)
 
     def _text(self, table: str, key: str, value: Any) -> str:
@@ -299,20 +306,23 @@ class _Reader:
         if table is None:
             return None
         name = "centering.leeway"
-        found = {key: self._number(name, key, table.get(key)) for key in _TABLES[name]}
-        return Leeway(**found)
+        return Leeway(
+            points=self._number(name, "points", table.get("points")),
+            lowest=self._number(name, "lowest", table.get("lowest")),
+            chance=self._number(name, "chance", table.get("chance"), high=1),
+        )
 
     def _rule(self, table: Raw) -> Rule:
         default = Rule()
         weights = self._weights(table.get("weights", list(default.weights)))
         return Rule(
             kind=self._one_of("overall", "rule", table.get("rule", default.kind), RULES),
-            single=tuple(self._number("overall", "single", each) for each in table.get("single", [])),
-            front=self._number("overall", "front_weight", table.get("front_weight", default.front)),
+            single=self._numbers("overall", "single", table["single"], falling=True) if "single" in table else (),
+            front=self._number("overall", "front_weight", table.get("front_weight", default.front), high=1),
             weights=weights,
             mean=self._one_of("overall", "mean", table.get("mean", default.mean), ("arithmetic", "geometric")),
             above_lowest=self._number("overall", "above_lowest", table.get("above_lowest", default.above_lowest)),
-            rounding=self._number("overall", "rounding", table.get("rounding", default.rounding)),
+            rounding=self._number("overall", "rounding", table.get("rounding", default.rounding), low=0.01),
         )
 
     def _weights(self, given: Any) -> tuple[float, float, float, float]:
@@ -345,6 +355,7 @@ class _Reader:
             code=self._text("qualifiers", "code", entry.get("code", "")),
             title=self._text("qualifiers", "title", entry.get("title", "")),
             figures=tuple(self._figure("qualifiers", "figures", each) for each in figures),
-            drop=self._number("qualifiers", "drop", entry.get("drop", 2.0)),
+            drop=self._number("qualifiers", "drop", entry.get("drop", 3.0)),
+            most=self._number("qualifiers", "most", entry.get("most", math.inf)),
             above=tuple(self._number("qualifiers", "above", each) for each in above),
         )
