@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rcg.card_specs import CARD_SPECS, CardSpec
+from rcg.errors import DataError
 from rcg.images import Pixels
+from rcg.measuring.deciding import SURE, is_card, is_cut_off, stock_of, why_none
+from rcg.measuring.hidden import notes_of, what_hides
 from rcg.measuring.outlines import Candidate, choose_outline
-from rcg.measuring.proposals import propose_quads
+from rcg.measuring.proposals import Proposal, propose_quads
 from rcg.measuring.refining import refine_quad
 from rcg.measuring.types import Outline
 from rcg.progress import Report, silent, tracked
 
 Floats = NDArray[np.float64]
 
-_TRIED = 12  # proposals that are looked at
-_LEAST = 4.0  # score of a card
+_TRIED, _TRIED_EVERY = 20, 240  # proposals that are looked at
+_FEWEST = 40  # px that the shorter side of a picture has to have
+_DOUBTFUL = 3.0  # how much less than the best a card may score that is wanted for its size
+_AHEAD = 0.5  # what a card within another rectangle has to score above that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,49 +50,141 @@ def find_outlines(
 
     Args:
         pixels: (h, w, 3) uint8 sRGB, or (h, w) grey.
-        spec: The card's stock; guessed from its proportions unless given.
+        spec: The card's stock; guessed from its proportions and corners unless given.
         every: Whether all cards are wanted, in reading order, and not the largest alone.
         report: Where the progress goes.
 
     Returns:
         What was found; without a card it says why and what to do.
 
+    Raises:
+        DataError: If the array is no picture.
+
     Example:
         >>> find_outlines(np.zeros((300, 200, 3), np.uint8)).outlines
         ()
     """
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    stock = CARD_SPECS["standard"] if spec is None else spec
-    proposals = propose_quads(pixels)[: 200 if every else _TRIED]
-    chosen: list[Candidate] = []
+    pixels = _in_colour(pixels)
+    if min(pixels.shape[:2]) < _FEWEST:
+        size = f"{pixels.shape[1]} x {pixels.shape[0]}"
+        return Found(outlines=(), reason=f"a picture of {size} pixels is too small", fix="retake it from closer")
+    specs = [spec] if spec is not None else list(CARD_SPECS.values())
+    aspects = np.array(sorted({each.width / each.height for each in specs}))
+    proposals = propose_quads(pixels, aspects=aspects, every=every)
+    candidates = _candidates(pixels, proposals[: _TRIED_EVERY if every else _TRIED], specs, report)
+    cards = _apart([each for each in candidates if is_card(each)], every=every)
+    if not cards:
+        reason, fix = why_none(candidates, (pixels.shape[1], pixels.shape[0]))
+        return Found(outlines=(), reason=reason, fix=fix)
+    outlines, refused = [], ("", "")
+    for each in cards if every else cards[:1]:
+        outline, why = _refined(pixels, each, specs, given=spec is not None)
+        if why[0]:
+            refused = why
+        else:
+            outlines.append(outline)
+    if not outlines:
+        return Found(outlines=(), reason=refused[0], fix=refused[1])
+    return Found(outlines=tuple(_reading_order(outlines) if every else outlines))
+
+
+def _in_colour(pixels: Pixels) -> Pixels:
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        raise DataError(
+            f"an array of shape {pixels.shape} and type {pixels.dtype} is no picture",
+            fix="give (height, width, 3) RGB or (height, width) grey values, uint8",
+        )
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def _candidates(
+    pixels: Pixels, proposals: Sequence[Proposal], specs: Sequence[CardSpec], report: Report
+) -> list[Candidate]:
+    """What the proposals lead to; those that lie on a card that is beyond doubt are passed over."""
+    found: list[Candidate] = []
+    sure: list[Candidate] = []
     for each in tracked(proposals, task="looking for cards", report=report):
-        candidate = choose_outline(pixels, each.quad, stock)
-        if candidate is not None and candidate.score > _LEAST:
-            chosen.append(candidate)
-    chosen.sort(key=lambda each: -each.score)
+        if any(_within(each.quad, other.quad, slack=0.04) for other in sure):
+            continue
+        candidate = choose_outline(pixels, each.quad, specs)
+        if candidate is None:
+            continue
+        found.append(candidate)
+        if candidate.score > SURE and is_card(candidate):
+            sure.append(candidate)
+    return found
+
+
+def _within(quad: Floats, other: Floats, *, slack: float) -> bool:
+    """Whether all corners of a quad lie in another that is widened by a share of its size."""
+    middle = other.mean(axis=0)
+    ring = (middle + (other - middle) * (1 + slack)).astype(np.float32)
+    return all(cv2.pointPolygonTest(ring, (float(x), float(y)), False) >= 0 for x, y in quad)
+
+
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    a, b = one.quad.astype(np.float32), other.quad.astype(np.float32)
+    shared, _ = cv2.intersectConvexConvex(a, b)
+    return shared > 0.2 * min(_area(one), _area(other))
+
+
+def _area(each: Candidate) -> float:
+    return float(cv2.contourArea(each.quad.astype(np.float32)))
+
+
+def _apart(cards: list[Candidate], *, every: bool) -> list[Candidate]:
+    """Cards that do not lie on one another, largest first: of each heap the one that scores best.
+
+    A rectangle around another one is preferred where the two score alike: the art's box lies on the card.
+    """
+    left = sorted(cards, key=lambda each: (-each.score, -_area(each)))
     kept: list[Candidate] = []
-    for candidate in chosen:
-        if all(np.linalg.norm(candidate.quad.mean(0) - other.quad.mean(0)) > 0.3 * _size(other) for other in kept):
-            kept.append(candidate)
-    if not kept:
-        return Found(
-            outlines=(), reason="no card with a visible edge on all four sides", fix="retake with a margin around it"
-        )
-    outlines = []
-    for candidate in kept if every else kept[:1]:
-        quad, lines = refine_quad(pixels, candidate.quad, stock)
-        outlines.append(
-            Outline(
-                quad=quad,
-                spec=stock,
-                spec_reason="given" if spec is not None else "guessed from the proportions",
-                lines=lines,
-                score=candidate.score,
-            )
-        )
-    return Found(outlines=tuple(outlines))
+    while left:
+        heap = [each for each in left if _overlap(each, left[0])]
+        close = [each for each in heap if each.score > left[0].score - _AHEAD and _around(each, left[0])]
+        best = max(close, key=_area, default=left[0])
+        kept.append(best)
+        left = [each for each in left if not _overlap(each, best) and each is not left[0]]
+    best_score = max((each.score for each in kept), default=0.0)
+    return sorted(
+        (each for each in kept if every or each.score > best_score - _DOUBTFUL), key=lambda each: -_area(each)
+    )
 
 
-def _size(candidate: Candidate) -> float:
-    return float(np.sqrt(cv2.contourArea(candidate.quad.astype(np.float32))))
+def _around(one: Candidate, other: Candidate) -> bool:
+    """Whether the first lies around the second and is as likely a stock: a slab has proportions of its own."""
+    rare = one.spec.name != "standard" and other.spec.name == "standard"
+    return not rare and _area(one) > 1.3 * _area(other) and _within(other.quad, one.quad, slack=0.02)
+
+
+def _refined(
+    pixels: Pixels, card: Candidate, specs: Sequence[CardSpec], *, given: bool
+) -> tuple[Outline, tuple[str, str]]:
+    """A card's outline on its edges, and the reason and fix where it has to be refused."""
+    shape = pixels.shape[1], pixels.shape[0]
+    spec = card.spec
+    quad, lines = refine_quad(pixels, card.quad, spec)
+    better, reason = stock_of(quad, card.radii, shape, specs, given=given)
+    if better != spec:
+        spec = better
+        quad, lines = refine_quad(pixels, quad, spec, reaches=(0.4,))
+    outline = Outline(quad=quad, spec=spec, spec_reason=reason, lines=lines, score=card.score)
+    if is_cut_off(quad, shape):
+        return outline, ("the card is cut off by the edge of the picture", "retake with a margin around the card")
+    hidden = what_hides(pixels, outline)
+    if hidden:
+        return outline, hidden
+    return replace(outline, notes=notes_of(pixels, outline)), ("", "")
+
+
+def _reading_order(outlines: list[Outline]) -> list[Outline]:
+    """Row by row from the top, each from the left; cards whose middles lie within half a height make a row."""
+    left = sorted(outlines, key=lambda each: float(each.quad[:, 1].mean()))
+    found: list[Outline] = []
+    while left:
+        first = left[0].quad
+        half = float(np.ptp(first[:, 1])) / 2
+        row = [each for each in left if each.quad[:, 1].mean() - first[:, 1].mean() < half]
+        found += sorted(row, key=lambda each: float(each.quad[:, 0].mean()))
+        left = left[len(row) :]
+    return found

@@ -2,40 +2,42 @@
 
 Around a proposal there are many straight lines: a sleeve's seam, a slab's well, a shadow, the cut, the inner frame, the
 art's box. The cut is the set of four lines that encloses a band of one colour which ends at a further line, has the
-proportions of a card, and at whose corners the table shows through where they are round.
+proportions of a card, ends at its corners, and lets the table show through where the corners are round.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rcg.card_specs import CardSpec
-from rcg.geometry import transform
 from rcg.images import Pixels
-from rcg.measuring.profiles import (
-    Line,
-    Mapping,
-    Strip,
-    band_colours,
-    depth_of,
-    find_lines,
-    read_strip,
-    sampled_lab,
-)
-from rcg.measuring.rectify import misfit, straight, to_pixels
+from rcg.measuring.profiles import Line, Mapping, Singles, Strip, depth_of, find_lines, in_card, read_strip, sampled_lab
+from rcg.measuring.rectify import misfits, straight
 from rcg.measuring.types import SIDES
 
 Floats = NDArray[np.float64]
 
+DEPTHS = (-7.0, 8.5)
+"""Where the cut is looked for, mm inwards of the proposal."""
+
 _BORDER = (0.8, 6.0)  # mm that a border may be wide
 _KEEP = 6  # outer lines a side that are combined
-_LOOK = 60  # sets of four whose proportions are worked out
+_LOOK = 90  # sets of four whose proportions and corners are worked out
+_CLOSE = 5  # sets of four whose lines are followed beyond the corners
 _DISTINCT = 3.0  # CIE76 of a step that is surely one
-_ROUND = 1.5  # what round corners weigh against one side's full support
+_ROUND = 2.0  # what corners of the right radius weigh against one side's full support
+_RADIUS = 0.9  # mm that a corner's radius may be off
+_UNSEEN = 0.4  # what a corner counts that cannot be told from the table
+_CLEAR = 3.0  # CIE76 between table and card, for a corner to be seen
+_END = 0.4  # what a line costs that runs on beyond its corner
+_PROPORTION = 0.02  # logarithm of the proportions that costs a quarter
+_RARE = 0.5  # what a stock costs that is not the standard one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,14 +47,12 @@ class Side:
     Attributes:
         line: Where it runs.
         border: Support of the best line that closes a band of one colour inside it, times how even the band is.
-        inner: That line; None without one.
         colour: (3,) Lab of the band just inside.
         outside: (3,) Lab just outside.
     """
 
     line: Line
     border: float
-    inner: Line | None
     colour: Floats
     outside: Floats
 
@@ -73,141 +73,233 @@ class Candidate:
 
     Attributes:
         quad: (4, 2) virtual corners in pixels, clockwise from the left top.
-        score: How much speaks for it; about 8 at best.
-        parts: What the score is made of: support, border, colour, aspect, corners.
+        spec: The stock that its proportions fit best.
+        misfit: How far they are off, as a logarithm.
+        parts: What speaks for it: support (0 to 4), border (0 to 4), colour, aspect, corners, ends.
         sides: The four chosen lines in the order of `SIDES`.
+        radii: (4,) mm, of the corners; NaN where they cannot be seen.
+        ends: (8,) whether each side's line ends at its corner, both ends of the left, top, right and bottom one.
     """
 
     quad: Floats
-    score: float
+    spec: CardSpec
+    misfit: float
     parts: dict[str, float]
     sides: tuple[Side, ...]
+    radii: Floats = field(default_factory=lambda: np.full(4, np.nan))
+    ends: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(8, np.bool_))
+
+    @property
+    def score(self) -> float:
+        """How much speaks for it; about 9 at best."""
+        return sum(self.parts.values())
+
+    @property
+    def weakest(self) -> float:
+        """Support of the side that the least stations show, 0 to 1."""
+        return min(side.line.support * side.distinct for side in self.sides)
 
 
-def choose_outline(
-    pixels: Pixels, quad: Floats, spec: CardSpec, *, depths: tuple[float, float] = (-7.0, 8.5)
-) -> Candidate | None:
+def choose_outline(pixels: Pixels, quad: Floats, specs: Sequence[CardSpec]) -> Candidate | None:
     """The card's edge among the lines around a proposed quad.
 
     Args:
         pixels: (h, w, 3) uint8 sRGB.
         quad: (4, 2) proposed corners in pixels, clockwise, long sides left and right.
-        spec: The stock that it is taken for.
-        depths: Where to look, mm inwards of the proposal.
+        specs: The stocks that it may be; the first is the usual one.
 
     Returns:
         The best set of four lines; None where a side has no line at all.
     """
-    size = spec.width, spec.height
+    frame = specs[0]
+    size = frame.width, frame.height
     to_px = straight(quad, size)
-    strips = [read_strip(pixels, to_px, side, size, depths=depths, stations=64, finest=0.06) for side in SIDES]
+    strips = [read_strip(pixels, to_px, side, size, depths=DEPTHS, stations=48, finest=0.07) for side in SIDES]
     choices = [_candidates(strip) for strip in strips]
     if not all(choices):
         return None
-    shape = pixels.shape[1], pixels.shape[0]
-    best = sorted(_combined(choices, to_px, spec, shape), key=lambda each: -each.score)[:6]
-    return max((_with_corners(pixels, each, spec) for each in best), key=lambda each: each.score)
+    best = _combined(pixels, choices, to_px, size, specs)
+    return max((_with_ends(pixels, each) for each in best), key=lambda each: each.score)
 
 
 def _candidates(strip: Strip) -> list[Side]:
     lines = find_lines(strip)
-    sides = [_judged(strip, line, lines) for line in lines]
+    bands = _Bands(strip)
+    sides = [_judged(strip, bands, line, lines) for line in lines]
     return sorted(sides, key=lambda side: -side.mark)[:_KEEP]
 
 
-def _judged(strip: Strip, line: Line, lines: list[Line]) -> Side:
+class _Bands:
+    """Means and unrest of a strip's colours between any two depths, from running sums."""
+
+    def __init__(self, strip: Strip) -> None:
+        self.first, self.step = float(strip.depth[0]), strip.step
+        colours = strip.lab.astype(np.float64)
+        self.sums = np.cumsum(np.pad(colours, ((0, 0), (1, 0), (0, 0))), axis=1)
+        self.squares = np.cumsum(np.pad((colours**2).sum(axis=2), ((0, 0), (1, 0))), axis=1)
+
+    def between(self, first: Floats, last: Floats) -> tuple[Floats, Floats]:
+        """(m, 3) mean Lab and (m,) standard deviation at the m stations where there is anything between the depths."""
+        count = self.squares.shape[1] - 1
+        a, b = (np.clip(np.rint((each - self.first) / self.step).astype(int), 0, count) for each in (first, last))
+        rows = np.flatnonzero(b > a)
+        a, b, n = a[rows], b[rows], (b - a)[rows].astype(np.float64)
+        mean = (self.sums[rows, b] - self.sums[rows, a]) / n[:, None]
+        square = (self.squares[rows, b] - self.squares[rows, a]) / n
+        return mean, np.sqrt(np.clip(square - (mean**2).sum(axis=1), 0, None))
+
+
+def _judged(strip: Strip, bands: _Bands, line: Line, lines: list[Line]) -> Side:
     at = depth_of(line, strip.along, strip.length)
     clear = max(0.25, 1.5 / strip.px_mm)
-    best, inner = 0.0, None
+    best = 0.0
     for other in lines:
-        gap = other.offset - line.offset
-        if not _BORDER[0] < gap < _BORDER[1]:
+        if not _BORDER[0] < other.offset - line.offset < _BORDER[1]:
             continue
-        until = depth_of(other, strip.along, strip.length)
-        colour, unrest = band_colours(strip, at + clear, until - clear)
-        if np.isnan(unrest).mean() > 0.3:
+        colour, unrest = bands.between(at + clear, depth_of(other, strip.along, strip.length) - clear)
+        if len(unrest) < 0.7 * len(at):
             continue
-        even = float(np.clip(1 - np.nanmedian(unrest) / max(4.0, 0.35 * other.contrast), 0, 1))
-        drift = float(np.nanmedian(np.linalg.norm(colour - np.nanmedian(colour, axis=0), axis=1)))
-        even *= float(np.clip(1.3 - drift / 20, 0, 1))
-        if other.support * even > best:
-            best, inner = other.support * even, other
-    inside, _ = band_colours(strip, at + clear, at + clear + 0.6)
-    outside, _ = band_colours(strip, at - clear - 0.6, at - clear)
-    return Side(line=line, border=best, inner=inner, colour=_median(inside), outside=_median(outside))
+        even = float(np.clip(1 - np.median(unrest) / max(4.0, 0.35 * other.contrast), 0, 1))
+        drift = float(np.median(np.linalg.norm(colour - np.median(colour, axis=0), axis=1)))
+        best = max(best, other.support * even * float(np.clip(1.3 - drift / 20, 0, 1)))
+    inside, _ = bands.between(at + clear, at + clear + 0.6)
+    outside, _ = bands.between(at - clear - 0.6, at - clear)
+    return Side(line=line, border=best, colour=_median(inside), outside=_median(outside))
 
 
-def _median(colours: NDArray[np.float32]) -> Floats:
-    known = colours[~np.isnan(colours[:, 0])]
-    return np.median(known, axis=0).astype(np.float64) if len(known) else np.full(3, np.nan)
+def _median(colours: Floats) -> Floats:
+    return np.median(colours, axis=0) if len(colours) else np.full(3, np.nan)
 
 
-def _combined(choices: list[list[Side]], to_px: Mapping, spec: CardSpec, shape: tuple[int, int]) -> list[Candidate]:
-    """The sets of four sides that the sides' own marks and colours make worth a look, scored with their proportions."""
+def _combined(
+    pixels: Pixels,
+    choices: list[list[Side]],
+    to_px: Mapping,
+    size: tuple[float, float],
+    specs: Sequence[CardSpec],
+) -> list[Candidate]:
+    """The sets of four sides whose marks, colours, proportions and corners make them worth a closer look."""
+    shape = pixels.shape[1], pixels.shape[0]
     picks = np.array(list(itertools.product(*(range(len(c)) for c in choices))))
-    own = sum(np.array([s.mark for s in c])[picks[:, k]] for k, c in enumerate(choices))
+    own = np.sum([np.array([s.mark for s in c])[picks[:, k]] for k, c in enumerate(choices)], axis=0)
     colours = np.stack([np.array([s.colour for s in c])[picks[:, k]] for k, c in enumerate(choices)], axis=1)
     weights = np.array([0.35, 1.0, 1.0])  # light falls off over a card; its hue does not
     apart = np.linalg.norm((colours - np.median(colours, axis=1, keepdims=True)) * weights, axis=2).max(axis=1)
     unlike = -np.minimum(1.0, np.nan_to_num(apart, nan=99) / 20)
-    order = np.argsort(-(own + unlike))[:_LOOK]
-    return [
-        _scored(tuple(c[i] for c, i in zip(choices, picks[at], strict=True)), float(unlike[at]), to_px, spec, shape)
-        for at in order
-    ]
+    order = np.argsort(-(own + unlike), kind="stable")[:_LOOK]
+    lines = np.array([[(c[i].line.offset, c[i].line.slope) for c, i in zip(choices, picks[at], strict=True)]
+                      for at in order])  # fmt: skip
+    quads = to_px(crossings(lines, size).reshape(-1, 2)).reshape(-1, 4, 2)
+    off = misfits(quads, shape, np.array([each.width / each.height for each in specs]))
+    radii = corner_radii(pixels, quads, size)
+    corners = _ROUND * np.column_stack([_fitting(radii, each.radius) for each in specs])
+    cost = _costs(off)
+    stock = (corners - cost).argmax(axis=1)
+    total = own[order] + unlike[order] + (corners - cost).max(axis=1)
+    found = []
+    for k in np.argsort(-total, kind="stable")[:_CLOSE]:
+        sides = tuple(c[i] for c, i in zip(choices, picks[order[k]], strict=True))
+        parts = {
+            "support": sum(side.line.support * side.distinct for side in sides),
+            "border": sum(side.border * side.distinct for side in sides),
+            "colour": float(unlike[order[k]]),
+            "aspect": -float(cost[k, stock[k]]),
+            "corners": float(corners[k, stock[k]]),
+        }
+        spec, wrong = specs[int(stock[k])], float(off[k, stock[k]])
+        found.append(Candidate(quad=quads[k], spec=spec, misfit=wrong, parts=parts, sides=sides, radii=radii[k]))
+    return found
 
 
-def _scored(
-    combo: tuple[Side, ...], unlike: float, to_px: Mapping, spec: CardSpec, shape: tuple[int, int]
-) -> Candidate:
-    quad = to_px(crossings([(side.line.offset, side.line.slope) for side in combo], (spec.width, spec.height)))
-    off = misfit(quad, shape, np.array([spec.width / spec.height]))
-    parts = {
-        "support": sum(side.line.support * side.distinct for side in combo),
-        "border": sum(side.border * side.distinct for side in combo),
-        "colour": unlike,
-        "aspect": -float(min(3.0, (off / 0.02) ** 2 / 4)),
-    }
-    return Candidate(quad=quad, score=sum(parts.values()), parts=parts, sides=combo)
-
-
-def crossings(lines: list[tuple[float, float]], size: tuple[float, float]) -> Floats:
+def crossings(lines: Floats, size: tuple[float, float]) -> Floats:
     """Where the four sides' lines meet.
 
     Args:
-        lines: Depth at the middle and slope of the left, top, right and bottom line.
+        lines: (m, 4, 2) depth at the middle and slope of the left, top, right and bottom line.
         size: Width and height of the card, mm.
 
     Returns:
-        (4, 2) mm, clockwise from the left top.
+        (m, 4, 2) mm, clockwise from the left top.
     """
-    (width, height), (left, top, right, bottom) = size, lines
-
-    def meet(upright: tuple[float, float], level: tuple[float, float]) -> tuple[float, float]:
+    width, height = size
+    left, top, right, bottom = (lines[:, k] for k in range(4))
+    far_right = np.column_stack([width - right[:, 0], -right[:, 1]])
+    far_bottom = np.column_stack([height - bottom[:, 0], -bottom[:, 1]])
+    found = []
+    for upright, level in ((left, top), (far_right, top), (far_right, far_bottom), (left, far_bottom)):
         # x = a + b (y - height / 2) and y = c + d (x - width / 2)
-        (a, b), (c, d) = upright, level
+        (a, b), (c, d) = upright.T, level.T
         x = (a + b * (c - d * width / 2 - height / 2)) / (1 - b * d)
-        return x, c + d * (x - width / 2)
-
-    far_right, far_bottom = (width - right[0], -right[1]), (height - bottom[0], -bottom[1])
-    return np.array([meet(left, top), meet(far_right, top), meet(far_right, far_bottom), meet(left, far_bottom)])
+        found.append(np.column_stack([x, c + d * (x - width / 2)]))
+    return np.stack(found, axis=1)
 
 
-def _with_corners(pixels: Pixels, outline: Candidate, spec: CardSpec) -> Candidate:
-    """Adds up to `_ROUND` where the table shows inside the virtual corners: a printed frame has sharp ones."""
-    if spec.radius == 0:
-        return outline
-    to_px = to_pixels(outline.quad, spec.width, spec.height)
-    inwards = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
-    start = np.array([(0, 0), (spec.width, 0), (spec.width, spec.height), (0, spec.height)])
-    marks = []
-    for k, (a, b) in enumerate(((0, 1), (2, 1), (2, 3), (0, 3))):
-        reach = np.linspace(0.25, 0.5, 4)
-        seen = np.median(sampled_lab(pixels, transform(to_px, start[k] + reach[:, None] * inwards[k])), axis=0)
-        card = (outline.sides[a].colour + outline.sides[b].colour) / 2
-        table = (outline.sides[a].outside + outline.sides[b].outside) / 2
-        to_card, to_table = float(np.linalg.norm(seen - card)), float(np.linalg.norm(seen - table))
-        marks.append(to_card / max(1e-6, to_card + to_table))
-    rounded = float(np.mean(np.array(marks) > 0.5)) if np.isfinite(marks).all() else 0.0
-    parts = outline.parts | {"corners": _ROUND * rounded}
-    return replace(outline, parts=parts, score=sum(parts.values()))
+def _with_ends(pixels: Pixels, each: Candidate) -> Candidate:
+    """Takes off what it costs that lines run on beyond the corners, as a table's do and a card's do not."""
+    size = each.spec.width, each.spec.height
+    ends = _ending(pixels, straight(each.quad, size), size, each.sides)
+    return replace(each, parts=each.parts | {"ends": _END * float(ends.sum() - len(ends))}, ends=ends)
+
+
+def _costs(off: Floats) -> Floats:
+    """What proportions cost that are so far off each stock's, the first of which is the usual one."""
+    rare = np.where(np.arange(off.shape[-1]) > 0, _RARE, 0.0)
+    return np.asarray(np.minimum(3.0, (off / _PROPORTION) ** 2 / 4) + rare)
+
+
+def _fitting(radii: Floats, radius: float) -> Floats:
+    """(m,) 0 to 1: how well (m, 4) corners' radii fit a stock's; one that is not seen counts as `_UNSEEN`."""
+    away = (np.clip(radii, 0, None) - radius) / _RADIUS
+    return np.asarray(np.nan_to_num(np.exp(-(away**2)), nan=_UNSEEN).mean(axis=1))
+
+
+_INWARDS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
+
+
+def corner_radii(pixels: Pixels, quads: Floats, size: tuple[float, float]) -> Floats:
+    """The radius of each corner, from where the table gives way to the card on its diagonal.
+
+    Args:
+        pixels: (h, w, 3) uint8 sRGB.
+        quads: (m, 4, 2) px.
+        size: Width and height of the cards, mm.
+
+    Returns:
+        (m, 4) mm; NaN where table and card look alike.
+    """
+    width, height = size
+    start = np.array([(0, 0), (width, 0), (width, height), (0, height)])
+    along = np.arange(-0.8, 2.41, 0.08)
+    beside = np.array([-0.25, 0, 0.25])
+    spots = np.stack([along[:, None] + beside, along[:, None] - beside], axis=2).reshape(-1, 2)
+    out, by = np.array([0.5, 0.8, 1.1]), np.array([1.0, 2.0, 3.0, 4.0])
+    beyond = np.array([(-o, b) for o in out for b in by] + [(b, -o) for o in out for b in by])
+    places = (start[:, None] + np.concatenate([spots, beyond])[None] * _INWARDS[:, None]).reshape(-1, 2)
+    at = np.concatenate([straight(quad, size)(places) for quad in quads])
+    lab = sampled_lab(pixels, at).reshape(4 * len(quads), len(spots) + len(beyond), 3)
+    profile = lab[:, : len(spots)].reshape(-1, len(along), len(beside), 3).mean(axis=2)
+    table = np.median(lab[:, len(spots) :], axis=1)
+    card = np.median(profile[:, along > 1.5], axis=1)
+    away = table - card
+    contrast = np.linalg.norm(away, axis=1)
+    share = np.einsum("kdc,kc->kd", profile - card[:, None], away) / np.maximum(contrast, 1e-6)[:, None] ** 2
+    lost = (share > 0.5) & (along < 1.9)[None, :]
+    last = lost.shape[1] - 1 - np.argmax(lost[:, ::-1], axis=1)
+    gap = along[last] + (along[1] - along[0]) / 2
+    radii = np.where(lost.any(axis=1) & (contrast > _CLEAR), gap * math.sqrt(2) / (math.sqrt(2) - 1), np.nan)
+    return np.asarray(radii.reshape(-1, 4))
+
+
+def _ending(pixels: Pixels, to_px: Mapping, size: tuple[float, float], sides: tuple[Side, ...]) -> NDArray[np.bool_]:
+    """(8,) whether each side's change of colour is gone beyond its corners."""
+    far = np.linspace(1.5, 6.0, 8)
+    deep = np.linspace(0.3, 1.0, 4)
+    found = []
+    for side, chosen in zip(SIDES, sides, strict=True):
+        length = size[1] if side in ("left", "right") else size[0]
+        for along in (-far, length + far):
+            spots = [in_card(side, size, np.repeat(along, 4), np.tile(sign * deep, 8)) for sign in (1, -1)]
+            lab: Singles = sampled_lab(pixels, to_px(np.concatenate(spots))).reshape(2, 8, 4, 3).mean(axis=2)
+            step = float(np.linalg.norm(np.median(lab[0] - lab[1], axis=0)))
+            found.append(step < max(1.5, 0.5 * chosen.line.contrast))
+    return np.array(found)

@@ -19,8 +19,10 @@ from rcg.measuring.rectify import ASPECTS, clockwise, misfit, portrait
 Floats = NDArray[np.float64]
 Ring = NDArray[np.int32]
 
-WORK = 1000
-"""The longer side of the picture that is segmented, px."""
+WORK, WORK_EVERY = 1000, 1200
+"""The longer side of the picture that is segmented, px: for one card, and for many."""
+
+_SMALLEST, _SMALLEST_EVERY = 0.02, 0.006  # shares of the picture that a card may cover
 
 _SLACK = 0.19  # logarithm of the proportions that an inner frame may be off a card's
 _CORNER = 0.035  # quads whose corners lie within this share of their size are one
@@ -41,16 +43,17 @@ class Proposal:
     fill: float
 
 
-def propose_quads(pixels: Pixels, *, min_area: float = 0.006, aspects: Floats = ASPECTS) -> list[Proposal]:
+def propose_quads(pixels: Pixels, *, aspects: Floats = ASPECTS, every: bool = False) -> list[Proposal]:
     """Quads of about a card's proportions, the most often found first.
 
     Args:
         pixels: (h, w, 3) uint8 sRGB.
-        min_area: Smallest share of the picture that a card may cover.
         aspects: Width over height of the cards that are thought of.
+        every: Whether there may be many cards, and small ones.
     """
     height, width = pixels.shape[:2]
-    small = reduced(pixels, WORK)
+    small = reduced(pixels, WORK_EVERY if every else WORK)
+    min_area = _SMALLEST_EVERY if every else _SMALLEST
     scale = np.array(small.shape[1::-1]) / (width, height)
     size = (width, height)
     found: list[tuple[Floats, float]] = []
@@ -121,6 +124,9 @@ def _outlines(small: Pixels, min_area: float) -> Iterator[Ring]:
         for contour in contours:
             if len(contour) < 4:
                 continue
+            _, _, across, down = cv2.boundingRect(contour)
+            if across * down < min_area * total:
+                continue
             hull = cv2.convexHull(contour)
             if min_area * total < cv2.contourArea(hull) < 0.97 * total:
                 yield np.asarray(hull, np.int32)
@@ -157,7 +163,7 @@ def _against_rim(lab: Pixels) -> Iterator[Pixels]:
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
     _, _, centres = cv2.kmeans(rim, 4, np.empty(0, np.int32), criteria, 1, cv2.KMEANS_PP_CENTERS)
     away = np.min([np.linalg.norm(lab.astype(np.float32) - c, axis=2) for c in centres], axis=0)
-    for level in (6, 10, 16, 25, 40):
+    for level in (3, 6, 10, 16, 25, 40):
         mask = np.where(away > level, np.uint8(255), np.uint8(0))
         yield np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)), np.uint8)
 

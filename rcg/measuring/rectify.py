@@ -166,36 +166,46 @@ def portrait(quad: ArrayLike, size: tuple[int, int], aspects: Floats = ASPECTS) 
     return np.asarray(np.roll(q, 2, axis=0)) if q[:2, 1].sum() > q[2:, 1].sum() else q
 
 
-def aspect_range(quad: ArrayLike, size: tuple[int, int]) -> Floats:
-    """Width over height of the flat rectangle that a quad shows, for focal lengths from a wide lens to a distant one.
+def aspect_ranges(quads: Floats, size: tuple[int, int]) -> Floats:
+    """Width over height of the flat rectangles that quads show, for focal lengths from a wide lens to a distant one.
 
     The shape of one quad rarely gives the focal length well, and a cropped picture hides its optical centre. (Zhang
     and He, Whiteboard scanning and image enhancement, 2007, equation 20.)
 
     Args:
-        quad: (4, 2) corners in pixels, clockwise from the left top.
+        quads: (n, 4, 2) corners in pixels, clockwise from the left top.
         size: Width and height of the picture in pixels.
 
     Returns:
-        (k,) ratios, the last for a camera far away.
+        (n, k) ratios, the last for a camera far away.
     """
     centre = (size[0] / 2, size[1] / 2)
-    q = np.column_stack([np.asarray(quad, dtype=np.float64) - centre, np.ones(4)])
-    m1, m2, m4, m3 = q  # the paper numbers the corners row by row
-    k2 = np.dot(np.cross(m1, m4), m3) / np.dot(np.cross(m2, m4), m3)
-    k3 = np.dot(np.cross(m1, m4), m2) / np.dot(np.cross(m3, m4), m2)
-    n2, n3 = k2 * m2 - m1, k3 * m3 - m1
-    weights = np.column_stack([np.repeat((1 / (_FOCAL * max(size)) ** 2)[:, None], 2, axis=1), np.ones(len(_FOCAL))])
-    return np.asarray(np.sqrt((weights @ (n2 * n2)) / (weights @ (n3 * n3))))
+    m = np.concatenate([np.asarray(quads, np.float64) - centre, np.ones((len(quads), 4, 1))], axis=2)
+    m1, m2, m4, m3 = m[:, 0], m[:, 1], m[:, 2], m[:, 3]  # the paper numbers the corners row by row
+    across, down = _triple(m1, m4, m3) / _triple(m2, m4, m3), _triple(m1, m4, m2) / _triple(m3, m4, m2)
+    n2, n3 = across[:, None] * m2 - m1, down[:, None] * m3 - m1
+    inverse = 1 / (_FOCAL * max(size)) ** 2
+    top = (n2[:, :2] ** 2).sum(axis=1)[:, None] * inverse + n2[:, 2:] ** 2
+    side = (n3[:, :2] ** 2).sum(axis=1)[:, None] * inverse + n3[:, 2:] ** 2
+    return np.asarray(np.sqrt(top / np.maximum(side, 1e-12)))
 
 
-def aspect(quad: ArrayLike, size: tuple[int, int], aspects: Floats = ASPECTS) -> float:
-    """Of `aspect_range`, the ratio nearest to one of `aspects`: a quad that is no card stays far off at any."""
-    ratios = aspect_range(quad, size)
-    off = np.abs(np.log(ratios[:, None] / aspects[None, :]))
-    return float(ratios[int(np.argmin(off.min(axis=1)))])
+def _triple(a: Floats, b: Floats, c: Floats) -> Floats:
+    """(n,) the determinants of rows of vectors with 1 in their last place; never 0."""
+    ux, uy, vx, vy = a[:, 0] - c[:, 0], a[:, 1] - c[:, 1], b[:, 0] - c[:, 0], b[:, 1] - c[:, 1]
+    found = ux * vy - uy * vx
+    return np.where(np.abs(found) < 1e-9, 1e-9, found)
+
+
+def misfits(quads: Floats, size: tuple[int, int], aspects: Floats = ASPECTS) -> Floats:
+    """(n, len(aspects)) how far quads' proportions are from each of `aspects`, as a natural logarithm; 0 fits.
+
+    Of the focal lengths that are thought of the one that fits best counts: a quad that is no card fits at none.
+    """
+    ratios = aspect_ranges(quads, size)
+    return np.asarray(np.abs(np.log(ratios[:, None, :] / aspects[None, :, None])).min(axis=2))
 
 
 def misfit(quad: ArrayLike, size: tuple[int, int], aspects: Floats = ASPECTS) -> float:
-    """How far a quad's proportions are from the nearest of `aspects`, as a natural logarithm; 0 fits."""
-    return float(np.abs(np.log(aspect(quad, size, aspects) / aspects)).min())
+    """The least of `misfits` for one quad."""
+    return float(misfits(np.asarray(quad, np.float64)[None], size, aspects).min())

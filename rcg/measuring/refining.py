@@ -68,7 +68,7 @@ class _Read:
 
 
 def refine_quad(
-    pixels: Pixels, quad: Floats, spec: CardSpec, *, reaches: tuple[float, ...] = (0.7, 0.4)
+    pixels: Pixels, quad: Floats, spec: CardSpec, *, reaches: tuple[float, ...] = (0.45, 0.35)
 ) -> tuple[Floats, tuple[SideLine, ...]]:
     """Move a quad onto the edge that it nearly lies on.
 
@@ -97,7 +97,7 @@ def refine_quad(
 
 
 def _side(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], margin: float) -> _Read:
-    """A side's edge: from where the card's colour is half lost if stations agree on that, else from the largest step."""
+    """A side's edge: from where the card's colour is half lost where stations agree on it, or from the largest step."""
     crossed = _crossed(pixels, to_px, side, size, margin)
     largest = _coarse(pixels, to_px, side, size, (0.35, margin))
     first, second = (_fine(pixels, to_px, side, size, (each, margin)) for each in (crossed, largest))
@@ -228,7 +228,7 @@ def fitted_steps(signal: Floats) -> tuple[Floats, int]:
     bend = before - 2 * here + after
     move = np.where(bend > 1e-15, 0.5 * (before - after) / np.where(bend > 1e-15, bend, 1), 0)
     found = _SHIFTS[at] + np.clip(move, -0.5, 0.5) * (_SHIFTS[1] - _SHIFTS[0])
-    third = signal.shape[1] // 3
+    third = max(1, signal.shape[1] // 3)
     height = np.abs(signal[:, -third:].mean(axis=1) - signal[:, :third].mean(axis=1))
     noise = np.sqrt(here / signal.shape[1])
     edge = (rest.argmin(axis=1) == 0) | (rest.argmin(axis=1) == len(_SHIFTS) - 1)

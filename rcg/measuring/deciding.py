@@ -1,0 +1,90 @@
+"""What is taken for a card, of which stock, and why nothing was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rcg.card_specs import CardSpec
+from rcg.measuring.outlines import Candidate
+from rcg.measuring.rectify import aspect_ranges, misfits
+
+Floats = NDArray[np.float64]
+
+SURE = 7.5
+"""Score of a card that is beyond doubt."""
+
+# On 52 rendered cards the weakest side had at least 0.57 and the score was at least 5.0; on 24 tables without a card,
+# with papers, rulers and coins, no rectangle had more than 0.25 on its weakest side.
+_WEAKEST = 0.4
+_SCORE = 4.4
+_PROPORTION = 0.07  # logarithm of the proportions that a card may seem to be off before it is refined
+_FINE = 0.004  # the same when it is, one standard deviation
+_RADIUS = 0.7  # mm, standard deviation of a corner's radius as it is read
+_RARE = 1.0  # what the other stocks' being rare costs, as half a squared number of standard deviations
+_RIM = 0.5  # px
+
+
+def is_card(each: Candidate) -> bool:
+    """Whether four lines are taken for a card's edge."""
+    return each.weakest >= _WEAKEST and each.score >= _SCORE and each.misfit < _PROPORTION
+
+
+def is_cut_off(quad: Floats, size: tuple[int, int]) -> bool:
+    """Whether a card reaches beyond the picture of `size` (width, height)."""
+    return bool((quad < _RIM).any() or (quad > np.array(size) - _RIM).any())
+
+
+def stock_of(
+    quad: Floats, radii: Floats, shape: tuple[int, int], specs: Sequence[CardSpec], *, given: bool
+) -> tuple[CardSpec, str]:
+    """The stock that fits a refined outline's proportions and corners best, and how that is known.
+
+    Args:
+        quad: (4, 2) px, refined corners.
+        radii: (4,) mm of the corners as they were read; NaN where they were not seen.
+        shape: Width and height of the picture.
+        specs: The stocks that it may be; the first is the usual one.
+        given: Whether there was no choice.
+    """
+    if given:
+        return specs[0], "given"
+    off = misfits(quad[None], shape, np.array([each.width / each.height for each in specs]))[0]
+    # seen at a slant, the proportions hang on the focal length and on where the picture was cropped
+    sigma = math.hypot(_FINE, 0.25 * float(np.ptp(np.log(aspect_ranges(quad[None], shape)))))
+    radius = float(np.nanmedian(radii)) if np.isfinite(radii).any() else np.nan
+    cost = [
+        float(off[k] / sigma) ** 2 / 2
+        + (0.0 if np.isnan(radius) else min(9.0, ((max(0.0, radius) - each.radius) / _RADIUS) ** 2 / 2))
+        + _RARE * (k > 0)
+        for k, each in enumerate(specs)
+    ]
+    best, next_best = (specs[int(k)] for k in np.argsort(cost, kind="stable")[:2])
+    corners = "corners not seen" if np.isnan(radius) else f"corners of about {max(0.0, radius):.1f} mm"
+    doubt = "" if np.partition(cost, 1)[1] - min(cost) > 2 else f"; {next_best.name} is nearly as likely"
+    return best, f"guessed from its proportions and {corners}{doubt}"
+
+
+def why_none(candidates: Sequence[Candidate], shape: tuple[int, int]) -> tuple[str, str]:
+    """The likeliest reason why there is no card, and what to do."""
+    strong = [each for each in candidates if each.parts["support"] > 2.6 and each.score > 3.0]
+    best = max(strong, key=lambda each: each.score, default=None)
+    if best is None:
+        return "there is no card with a visible edge in the picture", (
+            "retake with the whole card in the picture, on a background of another colour"
+        )
+    room = 0.012 * max(shape)
+    if (best.quad < room).any() or (best.quad > np.array(shape) - room).any():
+        return "the card reaches the edge of the picture, or beyond", "retake with a margin around the card"
+    if best.misfit >= _PROPORTION:
+        return "what was found has the proportions of no known card", "name the card's stock, or retake from above"
+    side = ("left", "top", "right", "bottom")[
+        int(np.argmin([each.line.support * each.distinct for each in best.sides]))
+    ]
+    return (
+        f"the {side} edge of the card cannot be told from what lies behind it",
+        "retake on a background of another colour, with nothing over the card's edges",
+    )
