@@ -591,7 +591,7 @@ def take_off(m: Any, glow: Any, at: float, step: float, gloss: Any) -> None:
 @njit(**_JIT)
 def solve_rows(  # noqa: PLR0917
     frames: Any, dark: Any, shares: Any, low: Any, high: float, mask: Any, grid: Any, cov: Any, noise: Any, glow: Any,
-    fit: float, rules: Any, top: int, bottom: int, normals: Any, albedo: Any, used: Any, chi2: Any, sd: Any,
+    fit: float, rules: Any, top: int, bottom: int, normals: Any, albedo: Any, used: Any, even: Any, chi2: Any, sd: Any,
 ) -> None:  # fmt: skip
     """Solve rows `top` to `bottom` into whole planes.
 
@@ -612,7 +612,8 @@ def solve_rows(  # noqa: PLR0917
         bottom: Row after the last.
         normals: Out, (h, w, 3).
         albedo: Out, (h, w).
-        used: Out, (h, w) uint8.
+        used: Out, (h, w) uint8; not written where `even` says so.
+        even: Out, (h,), whether every light counts at all pixels of a row.
         chi2: Out, (h, w) float16 as uint16.
         sd: Out, (h, w) float16 as uint16.
     """
@@ -654,8 +655,9 @@ def solve_rows(  # noqa: PLR0917
                             wide[e, x] = start + rise * np.float32(x - c * step)
             finish_row(b, spread, rest, count, over, up, normals[y].reshape(-1), albedo[y], fits)
             slopes_graded(b, up, spread, wide, sds)
-        used[y] = count
-        if mask.size > 1 or any_bad(bad, fits, worst):
+        even[y] = mask.size == 1 and not any_bad(bad, fits, worst)
+        if not even[y]:
+            used[y] = count
             row = (normals[y], albedo[y], used[y], fits, sds)
             solve_again(m, bad, fits, mask[min(y, mask.shape[0] - 1)], line, step, noise, fit, rules, room, row)
         to_half(fits.view(np.uint32), chi2[y])

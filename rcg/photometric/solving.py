@@ -90,13 +90,14 @@ def solve_normals(
             answer_slopes(planes, card.response)
         if card.foil is not None and card.foil_field is not None:
             notes += _solve_foil(card.foil, card.foil_field, setup, rules, planes, device, threads)
-    if not planes.used.any():
+    used = planes.counted(capture.lights)
+    if not used.any():
         what = "no pixel has three lights that are neither black nor saturated"
         raise DataError(what, fix="check the exposure and the mask; take the frames again with a longer or shorter one")
     return NormalMap(
         normals=planes.normals,
         albedo=planes.albedo,
-        used=planes.used,
+        used=used,
         chi2=planes.chi2,
         slope_sd=planes.slope_sd,
         unreliable=planes.unreliable,
@@ -116,13 +117,14 @@ def _solve_foil(  # noqa: PLR0917
     if not mask.any():
         return []
     rows = np.flatnonzero(mask.any(axis=1))
+    planes.write_counts(setup.frames.shape[0])
     grid, cov = coefficients(field, height, width)
     foil = replace(setup, grid=grid, cov=cov, mask=mask.view(np.uint8))
     for top, bottom in _tiles(int(rows[-1]) + 1, width, None, 2 * _TILE_PX, first=int(rows[0])):
         again = Planes.empty(height, width)  # memory is only taken for the rows that are written
         run_tiles(foil, rules, again, device=device, threads=threads, rows=(top, bottom))
         band = slice(top, bottom)
-        mask[band] &= again.used[band] > 0
+        mask[band] &= again.counted(setup.frames.shape[0])[band] > 0
         for name in ("normals", "albedo", "used", "chi2", "slope_sd"):
             getattr(planes, name)[band][mask[band]] = getattr(again, name)[band][mask[band]]
     planes.unreliable[mask] = True
@@ -132,11 +134,16 @@ def _solve_foil(  # noqa: PLR0917
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Planes:
-    """The output while it is being filled; see `NormalMap`."""
+    """The output while it is being filled; see `NormalMap`.
+
+    Attributes:
+        even: (h,) rows in which every light counts at all pixels: their `used` is not written.
+    """
 
     normals: Plane
     albedo: Plane
     used: NDArray[np.uint8]
+    even: NDArray[np.bool_]
     chi2: NDArray[np.float16]
     slope_sd: NDArray[np.float16]
     unreliable: NDArray[np.bool_]
@@ -149,10 +156,24 @@ class Planes:
             normals=np.empty((*shape, 3), np.float32),
             albedo=np.empty(shape, np.float32),
             used=np.empty(shape, np.uint8),
+            even=np.zeros(height, np.bool_),
             chi2=np.empty(shape, np.float16),
             slope_sd=np.empty(shape, np.float16),
             unreliable=np.zeros(shape, np.bool_),
         )
+
+
+    def write_counts(self, lights: int) -> None:
+        """Write `used` in the rows where every one of the lights counts."""
+        self.used[self.even] = lights
+        self.even[:] = False
+
+    def counted(self, lights: int) -> NDArray[np.uint8]:
+        """(h, w) how many of the lights counted; where all did everywhere, one number stands for the plane."""
+        if self.even.all():
+            return np.broadcast_to(np.uint8(lights), self.used.shape)
+        self.write_counts(lights)
+        return self.used
 
 
 def run_tiles(
@@ -194,7 +215,7 @@ def _compiled(setup: Setup, rules: Rules, planes: Planes, tiles: list[tuple[int,
         solve_rows(
             setup.frames, setup.dark, setup.shares, setup.low, setup.high, setup.mask, setup.grid, setup.cov,
             setup.noise, setup.glow, rules.fit, numbers, *tile,
-            planes.normals, planes.albedo, planes.used, chi2, slope_sd,
+            planes.normals, planes.albedo, planes.used, planes.even, chi2, slope_sd,
         )  # fmt: skip
 
     if threads == 1:
