@@ -110,6 +110,26 @@ def test_photometric_stereo_runs_as_a_batch_on_made_frames(place):
     assert (place / "surfaces" / "surfaces" / "made_frames_smoke" / "relight.html").stat().st_size > 100_000
 
 
+def test_a_card_is_graded_as_a_batch_and_a_line_is_set_by_code(place):
+    """05 grades a drawn card whose truth is known, compares standards, repeats itself, and grades a folder."""
+    workspace = place / "graded"
+    done = mill("05_grading", place / "05.ipynb", workspace=workspace)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = printed(place / "05.ipynb")
+    measured = float(re.search(r"front: left/right (\d+\.\d)/", said)[1])
+    true = float(re.search(r"the truth: left (\d+\.\d) %", said)[1])
+    assert abs(measured - true) < 2
+    assert "24 points" in said
+    assert re.search(r"PSA: front alone \d\.\d\d, with the back \d\.\d\d", said)
+    assert "3 captures of 1 card" in said
+    assert "3 cards: 3 measured" in said
+    wider = float(re.search(r"left border 0.3 mm wider: (\d+\.\d) %, \('front left inner',\)", said)[1])
+    assert wider > measured + 1
+    assert f"as measured: {measured:.1f} %" in said
+    assert (workspace / "exports" / "grades" / "views" / "results.csv").is_file()
+    assert (workspace / "exports" / "front.html").stat().st_size > 100_000
+
+
 def test_the_gallery_draws_and_makes_a_dataset_in_a_batch(place):
     """07 shows cards, defects, views and frames, and makes a dataset in one call."""
     workspace = place / "gallery"
