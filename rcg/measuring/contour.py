@@ -142,7 +142,10 @@ def _groups(strip: Strip, reach: Floats, least: float) -> Iterator[tuple[slice, 
 
 def _ink_depth(strip: Strip) -> Floats:
     """(n,) mm from the outline's cut edge to where the border's own colour begins."""
-    away = np.abs(strip.colours - strip.border[:, None, :]).max(axis=2)
+    from scipy.ndimage import uniform_filter1d
+
+    smooth = uniform_filter1d(strip.colours, 3, axis=0, mode="nearest")
+    away = np.abs(smooth - strip.border[:, None, :]).max(axis=2)
     start = strip.columns(-START_MM, 0).start
     usual = away[:, start:] < max(_INK, 2.5 * strip.even)
     usual[:, :-1] &= usual[:, 1:]

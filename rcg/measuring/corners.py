@@ -67,7 +67,7 @@ def _corner(rim: Rim, k: int, upright: SideReading, level: SideReading) -> Corne
         error = Value(round(radius.value - rim.outline.spec.radius, 4), radius.sigma) if radius.known else UNKNOWN
         area = _missing(strip, contour, seen)
         shape = {"radius": radius, "radius_error": error, "missing_area": area}
-        marks += _shape_marks(rim, strip, white, error)
+        marks += _shape_marks(rim, strip, contour.bites, error)
     angle = UNKNOWN if strip.px_mm < FINE_PX_MM else _angle_error(rim, k, upright, level)
     return CornerWear(
         corner=CORNERS[k],
@@ -97,8 +97,8 @@ def _whitening(rim: Rim, strip: Strip, contour: Contour, sides: tuple[SideReadin
     known = [each.whitening for each in sides if not each.whitening.reason]
     if not known:
         return find_whitening(strip, contour, rim.white)
-    face = float(np.mean([each.cut_face for each in known]))
-    noise = float(np.mean([each.noise for each in known]))
+    face = min(each.cut_face for each in known)  # of a side that is white all along, the rim looks like its cut face
+    noise = min(each.noise for each in known)
     return find_whitening(strip, contour, rim.white, cut_face=face, noise=noise)
 
 
@@ -154,19 +154,19 @@ def _missing(strip: Strip, contour: Contour, seen: Floats) -> Value:
     return Value(round(max(area, 0.0), 4), round(sigma, 4))
 
 
-def _shape_marks(rim: Rim, strip: Strip, white: Whitening, error: Value) -> list[Mark]:
+def _shape_marks(rim: Rim, strip: Strip, bites: Floats, error: Value) -> list[Mark]:
     """A rounded corner, or the bites in one that is not."""
     if not (error.known and error.value > max(_ROUNDED_MM, 3 * error.sigma)):
-        return bite_marks(rim, strip, white.start)
-    gone = np.flatnonzero(white.start > 0)
+        return bite_marks(rim, strip, bites)
+    gone = np.flatnonzero(bites > 0)
     if not len(gone):
         return []
     part = slice(int(gone[0]), int(gone[-1]) + 1)
-    length, depth = float(strip.width[part].sum()), float(white.start.max())
+    length, depth = float(strip.width[part].sum()), float(bites.max())
     sure = round(min(0.99, 1 - math.exp(-error.value / (2 * error.sigma))), 3)
     return [
         mark_of(
-            rim, strip, part, np.zeros_like(white.start), white.start, label="corner_rounding", depth=depth,
+            rim, strip, part, np.zeros_like(bites), bites, label="corner_rounding", depth=depth,
             length=length, confidence=sure,
         )
     ]  # fmt: skip

@@ -80,7 +80,7 @@ def _edge(rim: Rim, reading: SideReading) -> EdgeWear:
     coarse = too_coarse(strip.px_mm)
     if strip.px_mm < LEAST_PX_MM:
         return EdgeWear(side=strip.name, status=UNDETERMINED, reason=coarse)
-    bites = bite_marks(rim, strip, white.start)
+    bites = bite_marks(rim, strip, contour.bites)
     whites = [] if white.reason else white_marks(rim, strip, white, label="edge_whitening")
     rough = UNKNOWN if contour.reason or coarse else _roughness(reading)
     known = {} if white.reason else _whitening_values(reading)

@@ -70,7 +70,8 @@ def find_whitening(
         noise: mm, of a clean station, as found along the neighbouring sides; None reads it from this strip.
     """
     reason = why_unseen(strip, white)
-    start = contour.bites
+    pale = float(np.abs(white - strip.beside.mean(axis=0)).max()) < _LIKE_PAPER
+    start = contour.bites if pale else np.maximum(contour.bites, _followed_start(contour))
     if reason:
         nothing = np.zeros(len(strip.base))
         no = np.zeros(len(strip.base), bool)
@@ -83,10 +84,18 @@ def find_whitening(
     more = reach - start - face
     scatter = _noise(more[judged], strip.px_mm) if noise is None else noise
     # Beside pale ground the blur of the edge reads as white too; where paper is white anyway it takes nothing away.
-    pale = float(np.abs(white - strip.beside.mean(axis=0)).max()) < _LIKE_PAPER
     blurred = min(face, 0.5 / strip.px_mm) if pale else 0.0
     depth = np.where(judged & (more > 0), more + blurred, 0.0)
     return Whitening(depth=depth, start=start, judged=judged, cut_face=face, noise=scatter, strength=strength)
+
+
+def _followed_start(contour: Contour) -> Floats:
+    """(n,) mm from the outline's cut edge to the contour where it is a little farther in, as lens and blur make it."""
+    from scipy.ndimage import median_filter
+
+    followed = np.where(np.isfinite(contour.depth), contour.depth, contour.offset)
+    smooth = median_filter(followed, size=9, mode="nearest")
+    return np.asarray(np.clip(smooth, 0.0, contour.threshold))
 
 
 def why_unseen(strip: Strip, white: Floats) -> str:
