@@ -2,7 +2,9 @@
 
 import shlex
 import subprocess
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ipywidgets")
@@ -11,6 +13,10 @@ from rcg.errors import ConfigError, DataError
 from rcg.jobs import jobs
 from rcg.photometric.reading import read_capture
 from rcg.photometric.writing import write_capture
+from rcg.synthetic.cards import draw_card
+from rcg.synthetic.rig import render_capture
+from rcg.synthetic.rig_ball import render_ball
+from rcg.synthetic.rig_model import RigModel, View
 from rcg.workspace import Workspace
 from tests.test_notebooks import BIN
 from widgets import made_frames, photometric_panel
@@ -132,6 +138,36 @@ def test_the_card_itself_calibrates_and_the_calibration_is_used(place, rendered)
     model.source = "mirror ball"
     with pytest.raises(ConfigError, match="frames of the ball are missing"):
         model.calibrate()
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """Frames of a card without a flat field, and of a ball and a white sheet under the same lights."""
+    folder, rng = tmp_path_factory.mktemp("bare"), np.random.default_rng(3)
+    stood, card = RigModel.draw(rng), draw_card(5, finish="matte", defects=("dent",))
+    shot = render_capture(card.surface(8.0), rng, rig=stood, view=View(mm_per_px=0.125)).capture
+    sheet = replace(shot, images=shot.flat, flat=None)
+    write_capture(folder / "card", replace(shot, flat=None))
+    write_capture(folder / "white sheet", sheet)
+    write_capture(folder / "mirror ball", render_ball(rng, stood).capture)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("source", "unit", "light"), [("mirror ball", "degrees", "mirror ball"), ("white sheet", "percent", "flat field")]
+)
+def test_a_target_calibrates_and_the_frames_are_measured_with_it(place, bare, source, unit, light):
+    panel = photometric_panel(place, inline=True)
+    panel.controls["frames"].value = str(bare / "card")
+    panel.controls["source"].value = source
+    panel.controls["target"].value = str(bare / source)
+    panel.controls["calibrate"].click()
+    assert f"calibrated by {source}" in panel.shown_message
+    assert unit in panel.controls["calibrated"].value
+    panel.controls["measure"].click()
+    panel.model.jobs.wait(120)
+    assert panel.model.report is not None, panel.shown_message
+    assert panel.model.report.light_field == light
 
 
 def test_a_size_that_is_no_number_is_told(place, rendered):
