@@ -22,7 +22,7 @@ LEAST_BITE_MM = 0.1
 """Stock that is missing by less is the cut's own roughness."""
 GROUP_MM = 1.0
 """Places that are nearer to each other along the rim are judged together: paper, or the ground seen through a bite."""
-_INK, _PALE, _DEEPEST_MM, _MOST_BITTEN = 0.1, 0.6, 2.0, 0.7
+_INK, _PALE, _DEEPEST_MM, _MOST_BITTEN, _CONTRAST = 0.1, 0.6, 2.0, 0.7, 0.2
 _OFF_GROUND, _PATCHY = 0.009, 0.012
 """How far, in sRGB of 0 to 1, the colour of paper lies off every shade of the ground beside the card, and how much its
 lightness changes along the rim; what is seen through a bite stays below both. From rendered scans on light grounds."""
@@ -123,7 +123,10 @@ def _judged(strip: Strip, found: Contour, ink: Floats, white: Floats) -> Contour
             paper[run] = reach > 0
             bite[run] = np.where(reach > 0, 0.0, bite[run])
     late = np.where(ink < _DEEPEST_MM, ink, 0.0)
-    if strip.even < 0.5 * _INK and ((late > found.threshold).mean() < _MOST_BITTEN or np.isfinite(strip.focus).all()):
+    contrast = float(np.median(np.abs(strip.border - strip.beside).max(axis=1)))
+    is_corner = bool(np.isfinite(strip.focus).all())
+    mostly = not is_corner and (late > found.threshold).mean() > _MOST_BITTEN
+    if strip.even < 0.5 * _INK and contrast > _CONTRAST and not mostly:
         for run, reach in _groups(strip, np.where(paper, 0.0, np.fmax(late, bite)), found.threshold):
             evidence = _paper_evidence(strip, run, reach, white)
             if evidence <= -1 or (pale and evidence < 0):

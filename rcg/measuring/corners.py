@@ -126,11 +126,8 @@ def _radius(rim: Rim, k: int, strip: Strip, contour: Contour, seen: Floats) -> V
     place = np.array([(0.0, 0.0), (spec.width, 0.0), (spec.width, spec.height), (0.0, spec.height)][k])
     sign = np.where(place > 0, -1.0, 1.0)
     reach = corner_reach(rim.outline)
-    # The offsets of the outline's lines are in `base` already: its ends lie on them.
-    centre = strip.base + strip.into * strip.focus[:, None]
-    tip = centre.mean(axis=0) - sign * reach
     true = contour.depth - contour.offset
-    at = np.clip((strip.base + strip.into * np.where(seen, true, 0.0)[:, None] - tip) * sign, 0, None)
+    at = np.clip((strip.base + strip.into * np.where(seen, true, 0.0)[:, None] - place) * sign, 0, None)
     radii = at[:, 0] + at[:, 1] + np.sqrt(2 * at[:, 0] * at[:, 1])
     away = np.abs(np.degrees(np.arctan2(np.abs(strip.into[:, 1]), np.abs(strip.into[:, 0]))) - 45)
     wide, found = 8.0, math.nan

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rcg.geometry import homography, transform
 from rcg.images import Pixels
+from rcg.measuring.rectify import card_points, photo_points
 from rcg.measuring.types import CORNERS, SIDES, Floats, Outline
 from rcg.types import Point
 
@@ -84,24 +84,22 @@ class Strip:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rim:
-    """All strips of a card, and the way from the card's millimetres to pixels."""
+    """All strips of a card, and white paper in its light: (3,) sRGB from 0 to 1."""
 
     outline: Outline
-    to_px: Floats
     sides: tuple[Strip, ...]
     corners: tuple[Strip, ...]
     white: Floats
 
     def ring(self, mm: Floats) -> tuple[Point, ...]:
         """Pixels of places on the card."""
-        return tuple((float(x), float(y)) for x, y in transform(self.to_px, mm).round(2))
+        return tuple((float(x), float(y)) for x, y in photo_points(self.outline, mm).round(2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _View:
     pixels: Pixels
     outline: Outline
-    to_px: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,17 +122,15 @@ def sample_rim(pixels: Pixels, outline: Outline, *, inner_quad: ArrayLike | None
         inner_quad: (4, 2) px, where the border ends; narrow borders are then read no deeper than that.
     """
     spec = outline.spec
-    mm = [(0, 0), (spec.width, 0), (spec.width, spec.height), (0, spec.height)]
-    to_px = homography(mm, outline.quad)
     widths = [math.inf] * 4
     if inner_quad is not None:
-        inner = transform(homography(outline.quad, mm), inner_quad)
+        inner = card_points(outline, inner_quad)
         widths = _border_widths(inner, spec.width, spec.height)
-    view = _View(pixels=pixels, outline=outline, to_px=to_px)
+    view = _View(pixels=pixels, outline=outline)
     sides = tuple(_side(view, k, widths[k]) for k in range(4))
     pairs = ((0, 1), (1, 2), (2, 3), (3, 0))
     corners = tuple(_corner(view, k, min(widths[a], widths[b])) for k, (a, b) in enumerate(pairs))
-    return Rim(outline=outline, to_px=to_px, sides=sides, corners=corners, white=white_of(pixels, outline))
+    return Rim(outline=outline, sides=sides, corners=corners, white=white_of(pixels, outline))
 
 
 def corner_reach(outline: Outline) -> float:
@@ -161,15 +157,15 @@ def _border_widths(inner: Floats, width: float, height: float) -> list[float]:
 
 
 def _side(view: _View, k: int, border: float) -> Strip:
-    outline, to_px, reach = view.outline, view.to_px, corner_reach(view.outline)
+    outline, reach = view.outline, corner_reach(view.outline)
     w, h = outline.spec.width, outline.spec.height
     side, length = SIDES[k], (h if k in {0, 2} else w)
     into = np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][k])
     home = np.array([(0.0, 0.0), (0.0, 0.0), (w, 0.0), (0.0, h)][k])
     ahead = np.abs(into[::-1])
-    step = 1 / _scale(to_px, home + ahead * length / 2, into)
+    step = 1 / _scale(outline, home + ahead * length / 2, into)
     along = np.arange(reach + step / 2, length - reach, step)
-    base = home + along[:, None] * ahead + outline.lines[k].at(along)[:, None] * into
+    base = home + along[:, None] * ahead
     widths, focus = np.full(len(base), step), np.full(len(base), np.inf)
     rays = _Rays(name=side, base=base, into=np.tile(into, (len(base), 1)), width=widths, focus=focus)
     return _sampled(view, rays, border)
@@ -177,13 +173,11 @@ def _side(view: _View, k: int, border: float) -> Strip:
 
 def _corner(view: _View, k: int, border: float) -> Strip:
     """Rays from a place inside the corner outwards; those of a round corner stand upright on its arc."""
-    outline, to_px, reach = view.outline, view.to_px, corner_reach(view.outline)
+    outline, reach = view.outline, corner_reach(view.outline)
     w, h, r = outline.spec.width, outline.spec.height, outline.spec.radius
     sign = np.array([(1.0, 1.0), (-1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)][k])
-    place = np.array([(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)][k])
-    upright, level = outline.lines[0 if sign[0] > 0 else 2], outline.lines[1 if sign[1] > 0 else 3]
-    home = place + sign * [float(upright.at(place[1])), float(level.at(place[0]))]
-    step = 1 / _scale(to_px, home + sign * reach / 2, sign / math.sqrt(2))
+    home = np.array([(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)][k])
+    step = 1 / _scale(outline, home + sign * reach / 2, sign / math.sqrt(2))
     count = max(12, math.ceil(reach * math.pi / 2 / step))
     turns = (np.arange(count) + 0.5) / count * math.pi / 2
     rays = np.column_stack([np.cos(turns), np.sin(turns)])
@@ -205,9 +199,9 @@ def _ray_to_rim(rays: Floats, reach: float, radius: float) -> Floats:
     return np.asarray(np.where(on_arc, arc, straight), np.float64)
 
 
-def _scale(to_px: Floats, place: Floats, into: Floats) -> float:
+def _scale(outline: Outline, place: Floats, into: Floats) -> float:
     """Pixels a millimetre that a strip is sampled at."""
-    ends = transform(to_px, [place, place + into])
+    ends = photo_points(outline, np.array([place, place + into]))
     return min(MOST_PX_MM, max(float(np.hypot(*(ends[1] - ends[0]))), 1.0))
 
 
@@ -215,11 +209,11 @@ def _sampled(view: _View, rays: _Rays, border: float) -> Strip:
     """Read a strip, its border no deeper than `border` mm."""
     import cv2
 
-    scale = _scale(view.to_px, rays.base[len(rays.base) // 2], rays.into[len(rays.into) // 2])
+    scale = _scale(view.outline, rays.base[len(rays.base) // 2], rays.into[len(rays.into) // 2])
     deep = min(INSIDE_MM, 0.97 * float(rays.focus.min()))
     depth = np.arange(-math.ceil(OUTSIDE_MM * scale), math.floor(deep * scale) + 1) / scale
     place = rays.base[:, None, :] + rays.into[:, None, :] * depth[None, :, None]
-    px = (transform(view.to_px, place.reshape(-1, 2)) - 0.5).astype(np.float32).reshape(*place.shape[:2], 2)
+    px = (photo_points(view.outline, place.reshape(-1, 2)) - 0.5).astype(np.float32).reshape(*place.shape[:2], 2)
     found = cv2.remap(view.pixels, px[..., 0], px[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     colours = found.astype(np.float32) / np.float32(255)
     size = np.array([view.pixels.shape[1] - 1, view.pixels.shape[0] - 1], np.float32)
