@@ -420,7 +420,8 @@ def test_a_batch_is_sorted_filtered_opened_and_exported(batch):
 
 def test_a_new_panel_finds_the_batch_again(batch):
     again = BatchModel(batch.model.workspace)
-    again.open(batch.model.batch.folder)
+    again.attach()
+    assert again.folder == batch.model.batch.folder
     assert again.words == "3 cards, 2 to look at"
     with pytest.raises(DataError, match="no card 'gone'"):
         again.row("gone")
@@ -442,7 +443,7 @@ def test_a_thousand_cards_come_page_by_page_in_any_order(place):
     assert len(table.rows) == PAGE
     assert panel.model.batch.pages.count == 1000 // PAGE
     panel.model.batch.sort_by("front_left_right")
-    panel.controls["batch_next"].click()
+    panel.controls["rows_next"].click()
     values = [float(each["cells"][3].split()[0]) for each in table.rows]
     assert values == sorted(values)
     assert values[0] >= sorted(row["front_left_right"] for row in rows)[PAGE] - 0.06

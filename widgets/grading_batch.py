@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
 from widgets.grading_batch_model import INDEX, NAME, STATUS, TABLE, Row, is_bad
-from widgets.kit import beside, card, control
+from widgets.kit import beside, card, choice, control
 from widgets.page_link import PageLink
 from widgets.paging import paged_in
 from widgets.sorted_table import SortedTable
@@ -31,6 +32,7 @@ def batch_part(panel: GradingPanel) -> w.Widget:
         open_row=lambda name: panel.act(lambda: panel.model.open_card(name), busy=f"measuring {name}", place="batch"),
     )
     words = w.HTML()
+    which = choice(model, "folder", "known", words=lambda path: Path(path).name, empty="none", width="360px")
     bad = control(model, "bad", w.Checkbox, indent=False, width="auto")
     page = PageLink(
         lambda answer: panel.make_file(lambda: model.file(INDEX), answer, place="batch", busy="opening the page"),
@@ -40,7 +42,7 @@ def batch_part(panel: GradingPanel) -> w.Widget:
         lambda answer: panel.make_file(lambda: model.file(TABLE), answer, place="batch", busy="reading the table"),
         words="Save the CSV", tip="All columns of all cards", file=True,
     )  # fmt: skip
-    panel.controls.update(table=table, batch_words=words, batch_bad=bad, batch_page=page, batch_file=file)
+    panel.controls.update(batch=which, table=table, batch_words=words, batch_bad=bad, batch_page=page, batch_file=file)
 
     def fill() -> None:
         columns, standards = shown_columns(model.columns), standards_in(model.columns)
@@ -51,13 +53,13 @@ def batch_part(panel: GradingPanel) -> w.Widget:
         words.value = f'<span class="rcg-muted">{model.words}</span>'
         page.ready = file.ready = bool(model.columns)
 
-    turner = paged_in(panel, model.pages, table, fill, name="batch")
-    made = card(beside(words, bad, page, file, align_items="center"), panel.told("batch"), turner, title="Batch")
+    turner = paged_in(panel, model.pages, table, fill, name="rows")
+    made = card(which, beside(words, bad, page, file, align_items="center"), panel.told("batch"), turner, title="Batch")
 
     def show(_: object = None) -> None:
         made.layout.display = "" if model.folder else "none"
 
-    model.observe(show, ["folder", "columns"])
+    model.observe(show, ["folder", "columns", "known"])
     show()
     return made
 

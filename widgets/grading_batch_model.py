@@ -32,7 +32,8 @@ class BatchModel(HasTraits):
         ended: Called with a job that has ended.
     """
 
-    folder = Unicode("")  # of the batch that is shown; "" for none
+    folder = Unicode("").tag(label="Batch", tip="What was graded here before can be looked at again")  # "": none
+    known = Tuple()  # the folders of the batches of this workspace, the newest first
     columns = Tuple()
     sort = Unicode("").tag(tip="The column that the table is sorted by; empty: in the order of grading")
     falling = Bool(False).tag(tip="The largest first")
@@ -52,10 +53,19 @@ class BatchModel(HasTraits):
         self._lock = threading.RLock()
 
     def attach(self) -> None:
-        """Take up the batch that runs, or the newest that did not end well, with its table."""
+        """Take up the batch that runs, or the newest that did not end well; else show the newest there is."""
         self.jobs.attach_latest()
-        if self.jobs.job is not None:
-            self.open(_out(self.jobs.job.arguments))
+        running = "" if self.jobs.job is None else _out(self.jobs.job.arguments)
+        self.find()
+        self.open(running or next(iter(self.known), ""))
+
+    def find(self) -> None:
+        """Look which batches there are."""
+        home = self.workspace.path / "exports" / "grades"
+        tables = [(stamp_of(path), str(path.parent)) for path in home.glob(f"*/{TABLE}")]
+        found = [folder for stamp, folder in sorted(tables, key=lambda each: -(each[0] or (0, 0, 0))[1])]
+        others = [] if not self.folder or self.folder in found else [self.folder]
+        self.known = (*others, *found)
 
     def start(self, arguments: Sequence[str], *, title: str, folder: Path) -> Job:
         """Grade the cards in a process of its own, and show its table as it grows."""
@@ -71,9 +81,16 @@ class BatchModel(HasTraits):
     def open(self, folder: str | Path) -> None:
         """Show the table of a batch; of one that has not written any yet, an empty one."""
         with self._lock:
-            if str(folder) != self.folder:
-                self._rows, self._stamp, self.folder = [], None, str(folder)
-                self.sort, self.falling, self.bad = "", False, False
+            if str(folder) and str(folder) not in self.known:
+                self.known = (str(folder), *self.known)
+            self.folder = str(folder)
+            self.read()
+
+    @observe("folder")
+    def _other(self, _: Any) -> None:
+        with self._lock:
+            self._rows, self._items, self._stamp = [], {}, None
+            self.sort, self.falling, self.bad = "", False, False
             self.read()
 
     def read(self) -> None:

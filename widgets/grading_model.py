@@ -92,6 +92,7 @@ class GradingModel(PanelModel):
         found = read_standards(self.own)
         self.known = tuple((each.title, each.name) for each in found.values())
         self.standards = tuple(each for each in self.standards if each in found)
+        self.batch.find()
         self.batch.read()
 
     @property
