@@ -29,7 +29,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], *, jobs: int = 1) -> Iterator[Result]:
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, jobs: int = 1, clean: bool = False
+) -> Iterator[Result]:
     """The results of `function` for all `items`, in their order.
 
     Worker k of n takes every n-th item from the k-th on, and hands its results over one by one through a pipe of its
@@ -39,6 +41,8 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], *, jo
         function: What to do; where `jobs` is above 1 each worker gets it once, forked or pickled.
         items: What to do it to; the same holds for them.
         jobs: Worker processes; 1 works in this process.
+        clean: Whether workers begin as new processes, which take a second more: for functions of libraries that keep
+            threads of their own, such as OpenCV, whose locks a fork would copy as they stand.
 
     Raises:
         ConfigError: If `jobs` is below 1.
@@ -57,7 +61,7 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], *, jo
     workers: list[tuple[BaseProcess, Connection]] = []
     try:
         for first in range(min(jobs, len(every))):
-            workers += [_started(function, every[first::jobs])]
+            workers += [_started(function, every[first::jobs], clean=clean)]
         for _, (_, results) in zip(every, cycle(workers), strict=False):
             result, error = results.recv()
             if error is not None:
@@ -73,9 +77,9 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], *, jo
             worker.join()
 
 
-def _started(function: Callable[[Item], Result], items: list[Item]) -> tuple[BaseProcess, Connection]:
+def _started(function: Callable[[Item], Result], items: list[Item], *, clean: bool) -> tuple[BaseProcess, Connection]:
     """A worker at work on its items, and where its results come from."""
-    context = _context()
+    context = _context(clean=clean)
     mine, its = context.Pipe(duplex=False)
     if platform.system() == "Linux":
         import fcntl
@@ -113,10 +117,10 @@ def _follow_the_parent(parent: int, started: float) -> None:
         os._exit(1)
 
 
-def _context() -> ForkContext | ForkServerContext | SpawnContext:
+def _context(*, clean: bool) -> ForkContext | ForkServerContext | SpawnContext:
     """Fork is fastest, but safe only where no other thread may hold a lock at that moment."""
     if platform.system() != "Linux":
         return multiprocessing.get_context("spawn")
-    if threading.active_count() == 1:
+    if threading.active_count() == 1 and not clean:
         return multiprocessing.get_context("fork")
     return multiprocessing.get_context("forkserver")

@@ -193,7 +193,7 @@ def grade_batch(
     rows: list[Row] = []
     kept = 0
     try:
-        results = ordered_map(job, found, jobs=min(jobs, len(found)))
+        results = ordered_map(job, found, jobs=min(jobs, len(found)), clean=True)
         for made, earlier in tracked(results, task="grade cards", total=len(found), report=report):
             rows += made
             kept += earlier
