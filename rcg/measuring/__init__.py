@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rcg.measuring.centering import measure_centering
     from rcg.measuring.corners import measure_corners
     from rcg.measuring.edges import measure_edges
+    from rcg.measuring.face import Finds, measure_face
     from rcg.measuring.hand import set_line
     from rcg.measuring.locating import Found, find_outlines
     from rcg.measuring.rectify import card_points, photo_points, rectified
@@ -38,6 +39,7 @@ _HOME = {
     "centering": ("measure_centering",),
     "corners": ("measure_corners",),
     "edges": ("measure_edges",),
+    "face": ("Finds", "measure_face"),
     "hand": ("set_line",),
     "locating": ("Found", "find_outlines"),
     "rectify": ("card_points", "photo_points", "rectified"),
@@ -49,8 +51,9 @@ _HOME = {
 
 __all__ = [
     "CORNERS", "MEASURED", "SIDES", "STATIONS", "UNDETERMINED", "Centering", "CornerWear", "EdgePoint", "EdgeWear",
-    "FaceMeasurement", "Found", "Mark", "Outline", "SideLine", "Surface", "Value", "card_points", "find_outlines",
-    "measure_centering", "measure_corners", "measure_edges", "photo_points", "rectified", "set_line",
+    "FaceMeasurement", "Finds", "Found", "Mark", "Outline", "SideLine", "Surface", "Value", "card_points",
+    "find_outlines", "measure_centering", "measure_corners", "measure_edges", "measure_face", "photo_points",
+    "rectified", "set_line",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy(__name__, globals(), _HOME)

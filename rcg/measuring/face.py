@@ -119,7 +119,8 @@ def _measured(pixels: Pixels, outline: Outline, steps: _Steps, *, report: Report
     tell(2)
     face = with_wear(pixels, face)
     tell(3)
-    face = replace(face, surface=_surface(pixels, face, steps.finds))
+    notes = () if steps.finds is None else tuple(f"frames: {each}" for each in steps.finds.notes)
+    face = replace(face, surface=_surface(pixels, face, steps.finds), notes=(*face.notes, *notes))
     tell(4)
     return face
 
@@ -150,13 +151,16 @@ def with_wear(pixels: Pixels, face: FaceMeasurement) -> FaceMeasurement:
 
 
 def _surface(pixels: Pixels, face: FaceMeasurement, finds: Finds | None) -> Surface:
-    from rcg.measuring.surface import measure_surface
+    from rcg.measuring.surface import measure_surface, surface_from_finds
 
     if face.outline is None:
         return face.surface
+    photo = measure_surface(pixels, face.outline, centering=face.centering)
     if finds is None:
-        return measure_surface(pixels, face.outline, centering=face.centering)
-    return surface_seen(finds, face.outline)
+        return photo
+    return surface_from_finds(
+        finds.defects, finds.outline, share_judged=finds.share_judged, photo=photo, shown_in=face.outline
+    )
 
 
 def _no_card(pixels: Pixels, reason: str, fix: str) -> FaceMeasurement:
