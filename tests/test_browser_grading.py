@@ -193,7 +193,7 @@ def test_large_photos_are_dropped_graded_as_a_batch_and_survive_the_page(tmp_pat
             each.name: each.read_bytes() for each in files
         }
         me.click(me.button("Grade"), "grade", expect="grading|starting")
-        rows = me.page.locator(".rcg-sorted tbody tr").locator("visible=true")
+        rows = me.page.locator(".rcg-sorted .rcg-open").locator("visible=true")
         me.page.get_by_text("2 cards, 1 to look at").locator("visible=true").first.wait_for(timeout=120_000)
         assert rows.count() == 2
         me.page.locator(".rcg-sorted th button[data-name=card]").locator("visible=true").first.click()

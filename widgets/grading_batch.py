@@ -74,9 +74,9 @@ def shown_columns(columns: Sequence[str]) -> tuple[str, ...]:
 
     Example:
         >>> shown_columns(("card", "status", "reason", "psa", "psa_low", "psa_qualifiers", "front_left_right"))
-        ('card', 'status', 'psa', 'front_left_right', 'reason')
+        ('card', 'status', 'psa', 'front_left_right')
     """
-    wanted = (NAME, STATUS, *standards_in(columns), *_FIGURES, "reason", "fix")
+    wanted = (NAME, STATUS, *standards_in(columns), *_FIGURES)
     return tuple(each for each in wanted if each in columns)
 
 
@@ -87,8 +87,10 @@ def column(name: str, standards: Sequence[str]) -> dict[str, Any]:
 
 
 def line(row: Row, columns: Sequence[str]) -> dict[str, Any]:
-    """A row for the widget."""
-    return {"name": row.get(NAME, ""), "cells": [cell(row, each) for each in columns], "bad": is_bad(row)}
+    """A row for the widget; why a card is undetermined, and what to do, stands below it."""
+    why, fix = row.get("reason", ""), row.get("fix", "")
+    note = f"{why}. Fix: {fix}" if why and fix else why
+    return {"name": row.get(NAME, ""), "cells": [cell(row, each) for each in columns], "bad": is_bad(row), "note": note}
 
 
 def cell(row: Row, name: str) -> str:

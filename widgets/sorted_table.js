@@ -31,7 +31,9 @@ function line(model, row) {
     }
     return cell;
   });
-  return make("tr", {class: row.bad ? "rcg-bad-row" : ""}, ...cells);
+  const lines = [make("tr", {class: row.bad ? "rcg-bad-row" : ""}, ...cells)];
+  if (row.note) lines.push(make("tr", {class: "rcg-note-row"}, make("td", {colspan: cells.length, text: row.note})));
+  return lines;
 }
 
 export default {
@@ -41,7 +43,7 @@ export default {
       const focus = document.activeElement?.dataset?.name, within = el.contains(document.activeElement);
       const columns = model.get("columns");
       const heads = make("tr", {}, ...columns.map(each => head(model, each)));
-      const body = make("tbody", {}, ...model.get("rows").map(each => line(model, each)));
+      const body = make("tbody", {}, ...model.get("rows").flatMap(each => line(model, each)));
       el.replaceChildren(...(columns.length ? [make("table", {class: "rcg-table rcg-sorted"}, make("thead", {}, heads), body)] : []));
       if (within && focus) [...el.querySelectorAll("button")].find(each => each.dataset.name === focus)?.focus({preventScroll: true});
     };

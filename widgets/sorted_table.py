@@ -21,7 +21,7 @@ class SortedTable(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
 
     Attributes:
         columns: Of each: its name, title, and whether it holds numbers.
-        rows: Of each: its name, its cells as text, and whether something is wrong with it.
+        rows: Of each: its name, its cells as text, whether something is wrong with it, and a note below it.
     """
 
     _esm = (_HERE / "sorted_table.js").read_text(encoding="utf-8")
