@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from rcg.card_specs import CardSpec
 from rcg.errors import ConfigError, DataError
 from rcg.geometry import transform
 from rcg.grading import (
@@ -31,10 +32,13 @@ from rcg.grading.report_pictures import Window, corner_window, edge_window, view
 from rcg.grading.second_opinion import opinion
 from rcg.measuring import SIDES, Outline
 from rcg.measuring.face import measure_face
-from rcg.measuring.rectify import to_pixels
+from rcg.measuring.rectify import photo_points, to_pixels
+from rcg.photometric import Capture
 from rcg.runs import Run
+from rcg.synthetic import draw_card, render_capture, render_scan
+from rcg.synthetic.rig_model import View
 from rcg.types import Annotation, Box
-from tests.graded_cards import blank, scan
+from tests.graded_cards import DPI, blank, scan
 
 
 @pytest.fixture(scope="module")
@@ -193,19 +197,13 @@ def test_names_from_outside_cannot_write_into_the_page(graded):
 def quad_picture():
     """Four colours in the quarters of a turned card of 63 x 88 mm, and its outline."""
     quad = np.array([(150.0, 60.0), (420.0, 110.0), (360.0, 500.0), (80.0, 450.0)])
-    outline = Outline(quad=quad, spec=_spec(), spec_reason="given", lines=(), score=1.0)
+    outline = Outline(quad=quad, spec=CardSpec(), spec_reason="given", lines=(), score=1.0)
     y, x = np.mgrid[0:560, 0:500] + 0.5
     mm = transform(np.linalg.inv(to_pixels(quad, 63, 88)), np.column_stack([x.ravel(), y.ravel()])).reshape(560, 500, 2)
     inside = (mm[..., 0] > 0) & (mm[..., 0] < 63) & (mm[..., 1] > 0) & (mm[..., 1] < 88)
     quarter = (mm[..., 0] > 31.5).astype(int) + 2 * (mm[..., 1] > 44)
     colours = np.array([(200, 0, 0), (0, 200, 0), (0, 0, 200), (200, 200, 0)], np.uint8)
     return np.where(inside[..., None], colours[quarter], np.uint8(20)), outline
-
-
-def _spec():
-    from rcg.card_specs import CardSpec
-
-    return CardSpec()
 
 
 def test_a_view_shows_the_part_of_the_card_that_was_asked_for():
@@ -350,3 +348,37 @@ def test_what_is_no_run_that_finds_cards_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no checkpoint") as told:
         grade_card(blank(), run=Run(tmp_path))
     assert "labels have 'card'" in told.value.fix
+
+
+@pytest.fixture(scope="module")
+def framed():
+    """A card with a dent, graded from a scan and from frames under eight lights."""
+    card = draw_card(11, family="modern", spec=CardSpec(), finish="matte", defects=("dent",))
+    shot = render_capture(card.surface(10), np.random.default_rng(1), view=View(mm_per_px=0.1))
+    pixels = render_scan(card, np.random.default_rng(2), dpi=DPI, lid="black", margin_mm=5).pixels
+    return card, grade_card(pixels, capture=replace(shot.capture, mm_per_px=None))
+
+
+def test_frames_show_what_a_photo_cannot_and_the_page_relights_it(framed):
+    card, made = framed
+    surface = made.report.front.surface
+    assert surface.status == "measured"
+    dents = [each for each in surface.marks if each.label == "dent"]
+    assert len(dents) == 1
+    assert dents[0].seen_by == "photometric"
+    true = np.mean(card.defects[0].outline, axis=0)
+    assert np.mean(dents[0].outline_mm, axis=0) == pytest.approx(true, abs=0.6)
+    at = photo_points(made.report.front.outline, np.array([true]))[0]
+    assert np.mean(dents[0].outline, axis=0) == pytest.approx(at, abs=8)  # pixels of the scan, not of the frames
+    html = page_of(made)
+    assert "createRelight" in html
+    assert "µm" in html
+    assert not parsed(html).wrong
+
+
+def test_frames_without_a_card_are_refused():
+    y, x = np.mgrid[0:120, 0:160]
+    coin = np.where(np.hypot(x - 80, y - 60) < 30, np.uint8(200), np.uint8(4))
+    with pytest.raises(DataError, match="no card") as told:
+        grade_card(scan().pixels, capture=Capture(images=np.stack([coin] * 4)))
+    assert told.value.fix
