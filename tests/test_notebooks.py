@@ -120,6 +120,7 @@ def test_a_card_is_graded_as_a_batch_and_a_line_is_set_by_code(place):
     true = float(re.search(r"the truth: left (\d+\.\d) %", said)[1])
     assert abs(measured - true) < 2
     assert "24 points" in said
+    assert re.search(r"undetermined: .{10,}; .{10,}", said), "of half a card"
     assert re.search(r"PSA: front alone \d\.\d\d, with the back \d\.\d\d", said)
     assert "3 captures of 1 card" in said
     assert "3 cards: 3 measured" in said

@@ -24,7 +24,7 @@ class MadeCard:
     Attributes:
         front: A photo of the front.
         back: A photo of the back.
-        hidden: A photo of the front with a finger over it.
+        cut: A photo of the front that shows half of the card.
         views: A folder with further photos of the same front, each from another place.
         left_right: The left border's true share of left and right, percent.
         top_bottom: The top border's true share of top and bottom, percent.
@@ -32,7 +32,7 @@ class MadeCard:
 
     front: Path
     back: Path
-    hidden: Path
+    cut: Path
     views: Path
     left_right: float
     top_bottom: float
@@ -52,16 +52,20 @@ def made_card(workspace: Workspace, profile: str = "full", *, seed: int = _SEED)
     size, place = _SIZES[kind], workspace.path / "exports" / f"made_card_{kind}_{seed}"
     front = draw_card(seed, family="english-front", finish="matte", defects=_FRONT)
     back = draw_card(seed, spec=front.spec, family="english-back", side="back", finish="matte", defects=_BACK)
-    asked = {"front": (front, "none"), "back": (back, "none"), "finger": (front, "finger")}
-    asked |= {f"views/view_{number}": (front, "none") for number in range(1, _VIEWS[kind] + 1)}
+    asked = {"front": front, "back": back}
+    asked |= {f"views/view_{number}": front for number in range(1, _VIEWS[kind] + 1)}
     share = (0.0, 0.0)
-    for number, (name, (card, nuisance)) in enumerate(asked.items()):
+    for number, (name, card) in enumerate(asked.items()):
         path = place / f"{name}.jpg"
-        if name == "front" or not path.exists():
-            view = render_photo(card, np.random.default_rng((seed, number)), size=size, nuisance=nuisance)
-            share = (view.truth.centering or share) if name == "front" and view.truth is not None else share
-            write_image(path, view.pixels, quality=94)
+        if name != "front" and path.exists():
+            continue
+        view = render_photo(card, np.random.default_rng((seed, number)), size=size, nuisance="none")
+        write_image(path, view.pixels, quality=94)
+        if name == "front" and view.truth is not None:
+            share = view.truth.centering or share
+            middle = round(sum(x for x, _ in view.truth.quad) / 4)
+            write_image(place / "cut.jpg", view.pixels[:, :middle], quality=94)
     return MadeCard(
-        front=place / "front.jpg", back=place / "back.jpg", hidden=place / "finger.jpg", views=place / "views",
+        front=place / "front.jpg", back=place / "back.jpg", cut=place / "cut.jpg", views=place / "views",
         left_right=share[0], top_bottom=share[1],
     )  # fmt: skip

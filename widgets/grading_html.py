@@ -262,8 +262,9 @@ def not_judged_html(report: GradeReport | None) -> str:
     """What was not looked at on either face, and what a standard could not count."""
     if report is None:
         return ""
-    said = [f"{name}: {each}" for name, face in faces_of(report) for each in _unjudged(face)]
-    said += [] if report.back is not None else ["the back: no photo was given"]
+    said: list[str] = []
+    if not report.grades:
+        said = [f"{name}: {each}" for name, face in faces_of(report) for each in _unjudged(face)]
     told = {each.title: each.not_judged for each in report.grades if each.not_judged}
     common = set.intersection(*map(set, told.values())) if len(told) == len(report.grades) and told else set()
     said += sorted(common)
