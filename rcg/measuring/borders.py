@@ -26,6 +26,7 @@ _WIDE = (0.55, 7.4)  # mm that a border may be wide
 _SLOPES = np.linspace(-0.014, 0.014, 15)  # of an inner line against the cut; a print turns by 0.4 degrees at most
 _WOBBLE = 0.1  # mm that a station may lie off the line that it votes for
 _UNLIKE = 4.0  # CIE76 from the border's colour that is another colour
+_MINOR = 0.35  # of a line's own step: what lies before it and is smaller does not end the border
 _BAND = 0.8  # mm of the border from which its colour is read
 _MOST = 6  # candidates a side
 _LEAST = 0.18  # share of the stations that has to show a candidate
@@ -61,7 +62,7 @@ class Candidate:
         offset: Depth at the middle of the side, mm.
         slope: Depth gained a millimetre along the side.
         support: Share of the stations that show a step there, 0 to 1.
-        quiet: Share of the stations where all before it is the border's colour.
+        quiet: Share of the stations where no other step of weight lies before it.
         beyond: Share of the stations where another colour follows.
         contrast: Median CIE76 distance of what follows from the border.
     """
@@ -170,7 +171,8 @@ def find_candidates(side: Side) -> list[Candidate]:
     """
     strip, width = side.strip, max(0.2, 1.6 / side.strip.px_mm)
     cap = max(_UNLIKE, 2.0 * side.unrest)
-    rise = rising(side, width)
+    full = rising(side, width)
+    rise = full.copy()
     rise[:, (strip.depth < _WIDE[0]) | (strip.depth > _WIDE[1])] = 0
     votes = np.where(_peaks(rise, strip.step), np.minimum(rise / cap, 1), 0).astype(np.float32)
     found: list[Candidate] = []
@@ -178,7 +180,7 @@ def find_candidates(side: Side) -> list[Candidate]:
         offset, slope, support = _best_line(votes, strip)
         if support < _LEAST:
             break
-        found.append(_judged(side, offset, slope, support, cap))
+        found.append(_judged(side, full, offset, slope, support, cap))
         line = offset + slope * (strip.along - strip.length / 2)
         votes[np.abs(strip.depth[None, :] - line[:, None]) <= 2 * _WOBBLE] = 0  # each vote counts for one line
     return sorted((each for each in found if each.mark > 0.02), key=lambda each: each.offset)
@@ -208,13 +210,15 @@ def _peaks(values: Singles, step: float) -> NDArray[np.bool_]:
     return np.asarray((values >= largest - 1e-6) & (values > 0))
 
 
-def _judged(side: Side, offset: float, slope: float, support: float, cap: float) -> Candidate:
+def _judged(side: Side, rise: Singles, offset: float, slope: float, support: float, cap: float) -> Candidate:
     strip = side.strip
     at = (offset + slope * (strip.along - strip.length / 2))[:, None]
     gap = max(0.15, 1.2 / strip.px_mm)
-    before = _unlike_between(side, np.maximum(side.ramp, at - 1.5), at - gap)
     after = _unlike_between(side, at + 0.6 * gap, at + 0.6 * gap + 0.35)
-    quiet = float(np.mean(np.nan_to_num(before) < cap))
+    own = np.where(np.abs(strip.depth[None, :] - at) <= 0.2, rise, 0).max(axis=1)
+    inside = (strip.depth[None, :] >= side.ramp + 0.1) & (strip.depth[None, :] <= at - max(0.45, 3 * gap))
+    earlier = np.where(inside, rise, 0).max(axis=1)
+    quiet = float(np.mean(earlier < np.maximum(cap, _MINOR * own)))
     beyond = float(np.mean(np.nan_to_num(after) > cap))
     contrast = float(np.median(np.nan_to_num(after)))
     return Candidate(offset=offset, slope=slope, support=support, quiet=quiet, beyond=beyond, contrast=contrast)

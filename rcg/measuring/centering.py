@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 
 _FAINT = 0.1  # a side whose best line has less than this mark has none
 _SURE = 2.2  # points of sigma beyond which a ratio is not given
+_LIKELY = 0.8  # chance of the chosen lines below which no ratio is given
 _TORN = 0.4  # share of a side's stations that have to follow its line
-_BLURRED = 1.6  # a side may be so much softer than the sharpest one before its end counts as a slow one
 _HAND = "set the lines by hand, or retake the photo straight from above in even light"
 
 
@@ -86,13 +86,10 @@ def _choices(candidates: list[Candidate], followed: list[Followed]) -> list[Choi
 
 def _ended(sides: list[Side], lines: list[Followed], verdict: Verdict) -> tuple[list[InnerEdge], list[Place]]:
     """Each chosen line moved to where the border ends, with its sigma."""
-    stacks: list[Stack] = []
-    for side, line in zip(sides, lines, strict=True):
-        anew = beyond_ramp(side, line.at(side.strip.along, side.strip.length))
-        stacks.append(stack_along(anew, line))
-    blurs = [blur_of(stack) for stack in stacks]
+    blurs = [blur_of(_stacked(side, line)) for side, line in zip(sides, lines, strict=True)]
     sharpest = min(blurs)
-    places = [place_of(stack, min(blur, _BLURRED * sharpest)) for stack, blur in zip(stacks, blurs, strict=True)]
+    stacks = [_stacked(side, line) for side, line in zip(sides, lines, strict=True)]
+    places = [place_of(each, blur, sharpest) for each, blur in zip(stacks, blurs, strict=True)]
     edges = []
     for side, line, place, rival in zip(sides, lines, places, verdict.rival, strict=True):
         moved, px_mm = line.moved(place.shift), side.strip.px_mm
@@ -104,6 +101,11 @@ def _ended(sides: list[Side], lines: list[Followed], verdict: Verdict) -> tuple[
             )
         )  # fmt: skip
     return edges, places
+
+
+def _stacked(side: Side, line: Followed) -> Stack:
+    """The profile along a line, against the border's colour up to it."""
+    return stack_along(beyond_ramp(side, line.at(side.strip.along, side.strip.length)), line)
 
 
 def _told(verdict: Verdict, places: list[Place]) -> tuple[str, ...]:
@@ -133,11 +135,13 @@ def doubt(centering: Centering, *, chance: float = 1.0) -> str:
     torn = [line.side for line in centering.lines if line.agree < _TORN]
     if torn:
         return f"the stations do not agree where the border ends on the {_listed(torn)} side; {_HAND}"
+    if chance < _LIKELY:
+        return (
+            f"several lines could end the border, and the most likely set is so to {100 * chance:.0f} % only; {_HAND}"
+        )
     if max(centering.sigma) > _SURE:
         worst = SIDES[int(np.argmax(centering.width_sigma))]
         what = f"the ratio is known to {max(centering.sigma):.1f} points only, mostly for the {worst} side"
-        if chance < 0.6:
-            what += ", where several lines could end the border"
         return f"{what}; {_HAND}"
     return ""
 

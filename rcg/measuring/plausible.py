@@ -22,6 +22,7 @@ _TURN_SD = 0.0035  # radians that one side of a frame leans off the common turn
 _COMMON_TURN_SD = 0.008  # radians that prints are turned against the cut
 _SHIFT_SD = 0.7  # mm that prints lie off the middle
 _ASKED = 5  # candidates a side that are combined
+_FAR = 0.5  # mm: a line farther off is a matter of `chance`, not of a sigma
 _HOW_SURE = 0.9  # the most that a line counts as the border's end when lines farther in are weighed
 
 TURNS = np.array([-1.0, 1.0, 1.0, -1.0])
@@ -51,7 +52,6 @@ class Verdict:
         picked: Index of the chosen line on each side.
         chance: Probability of the chosen set, and of those that differ by less than 0.1 mm.
         rival: (4,) mm, how far each width is uncertain because another line may be meant, as a standard deviation.
-        ratio_rival: Of the two ratios, points, likewise.
         family: The print design whose totals fit; "" where none does.
         misfit: Standard deviations of `_TOTAL_SD` that the totals lie off the nearest design's.
     """
@@ -59,7 +59,6 @@ class Verdict:
     picked: tuple[int, int, int, int]
     chance: float
     rival: Floats
-    ratio_rival: tuple[float, float]
     family: str
     misfit: float
 
@@ -79,16 +78,14 @@ def choose(sides: tuple[list[Choice], ...], spec: CardSpec) -> Verdict:
     chance /= chance.sum()
     best = int(np.argmax(chance))
     near = (np.abs(widths - widths[best]) < 0.1).all(axis=1)
-    rival = np.sqrt((chance[:, None] * (widths - widths[best]) ** 2).sum(axis=0))
-    ratios = np.column_stack([_share(widths, 0), _share(widths, 1)])
-    spread = np.sqrt((chance[:, None] * (ratios - ratios[best]) ** 2).sum(axis=0))
+    off = np.minimum(np.abs(widths - widths[best]), _FAR)
+    rival = np.sqrt((chance[:, None] * off**2).sum(axis=0))
     family, misfit = nearest_family(widths[best], spec)
     picked = tuple(int(each) for each in sets[best])
     return Verdict(
         picked=(picked[0], picked[1], picked[2], picked[3]),
         chance=float(chance[near].sum()),
         rival=rival,
-        ratio_rival=(float(spread[0]), float(spread[1])),
         family=family,
         misfit=misfit,
     )
@@ -141,10 +138,6 @@ def _totals(spec: CardSpec) -> dict[str, tuple[float, float]]:
         return {spec.name: spec.border_totals}
     every = PRINT_FAMILIES.values()
     return {each.name: each.totals for each in every if each.totals is not None and spec.name in each.specs}
-
-
-def _share(widths: Floats, first: int) -> Floats:
-    return np.asarray(100 * widths[:, first] / np.maximum(widths[:, first] + widths[:, first + 2], 1e-6))
 
 
 __all__ = ["SIDES", "TURNS", "Choice", "Verdict", "choose", "nearest_family"]

@@ -41,6 +41,8 @@ _SPAN = 0.35  # share of the card that the pairs have to reach over, across and 
 _MOST = 3000  # descriptors a picture
 _LIMITS = (0.08, 4.0)  # scale off 1, and turn in degrees, that no print of the same card has
 _TOGETHER = 6  # pairs that share an error: lens, a bent card
+_SYSTEMATIC = 0.03  # mm: plates out of register
+_LENS = 0.3  # share of the edges' bow by which the lens may bend the middle otherwise than the edges
 _EVEN = 5.0  # mm of border, left and right together, that the note compares with
 
 
@@ -49,13 +51,16 @@ class Match:
     """How the official picture lies on the card.
 
     Attributes:
-        matrix: (2, 3) from millimetres of the picture to millimetres of the card.
+        matrix: (2, 4) from x, y, 1 and x y / 1000, in millimetres from the middle, to millimetres from the middle of
+            the card: a print may lean as well as turn.
+        middle: (2,) mm.
         pairs: How many places agree.
         sigma: mm across and down, of the shift.
         upside_down: Whether the card lies turned by 180 degrees against it.
     """
 
     matrix: Floats
+    middle: Floats
     pairs: int
     sigma: tuple[float, float]
     upside_down: bool
@@ -65,6 +70,10 @@ class Match:
         """Radians, clockwise, less the half turn of a card that lies upside down."""
         angle = math.atan2(self.matrix[1, 0] - self.matrix[0, 1], self.matrix[0, 0] + self.matrix[1, 1])
         return math.remainder(angle - math.pi, 2 * math.pi) if self.upside_down else angle
+
+    def on_card(self, mm: Floats) -> Floats:
+        """(n, 2) mm of the card for (n, 2) mm of the picture."""
+        return np.asarray(_terms(mm - self.middle) @ self.matrix.T + self.middle)
 
 
 def match_reference(pixels: Pixels, outline: Outline, reference: Pixels, *, notes: tuple[str, ...] = ()) -> Centering:
@@ -100,8 +109,7 @@ def match_reference(pixels: Pixels, outline: Outline, reference: Pixels, *, note
 
 
 def _shift_only(outline: Outline, match: Match, notes: tuple[str, ...]) -> Centering:
-    middle = np.array([[outline.spec.width / 2, outline.spec.height / 2]])
-    shift = (_moved(match.matrix, middle) - middle)[0]
+    shift = match.matrix[:, 2]
     sigma = _with_cut(outline, match.sigma)
     farthest = float(np.abs(shift).max())
     share = 50 + 100 * farthest / _EVEN
@@ -138,7 +146,8 @@ def _matched(pixels: Pixels, outline: Outline, reference: Pixels) -> Match | Non
     start, _ = cv2.estimateAffine2D(there, here, method=cv2.RANSAC, ransacReprojThreshold=_NEAR, maxIters=5000)
     if start is None or not np.isfinite(start).all():
         return None
-    return _fitted(np.asarray(start, np.float64), there, here, outline)
+    near = np.linalg.norm(there @ start[:, :2].T + start[:, 2] - here, axis=1) < 2 * _NEAR
+    return _fitted(near, there, here, outline)
 
 
 def _pairs(official: Pixels, card: Pixels) -> tuple[Floats, Floats]:
@@ -162,30 +171,38 @@ def _pairs(official: Pixels, card: Pixels) -> tuple[Floats, Floats]:
     return (there + 0.5) / _PX_MM, (here + 0.5) / _PX_MM
 
 
-def _fitted(matrix: Floats, there: Floats, here: Floats, outline: Outline) -> Match | None:
-    """The affine map by least squares over the pairs that agree, and what it is worth."""
-    kept = np.ones(len(there), np.bool_)
-    for _ in range(4):
-        kept = np.linalg.norm(_moved(matrix, there) - here, axis=1) < _NEAR
+def _fitted(kept: NDArray[np.bool_], there: Floats, here: Floats, outline: Outline) -> Match | None:
+    """The map by least squares over the pairs that agree, and what it is worth."""
+    size = np.array([outline.spec.width, outline.spec.height])
+    terms, goal = _terms(there - size / 2), here - size / 2
+    matrix: Floats = np.zeros((2, 4))
+    for _ in range(5):
         if kept.sum() < _LEAST:
             return None
-        full = np.column_stack([there[kept], np.ones(kept.sum())])
-        matrix = np.linalg.lstsq(full, here[kept], rcond=None)[0].T
-    reach = np.ptp(there[kept], axis=0) / (outline.spec.width, outline.spec.height)
-    scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
-    upside_down = bool(matrix[0, 0] < 0)
-    away = here[kept] - _moved(matrix, there[kept])
-    sigma = away.std(axis=0) / math.sqrt(kept.sum() / _TOGETHER)
+        matrix = np.linalg.lstsq(terms[kept], goal[kept], rcond=None)[0].T
+        kept = np.linalg.norm(terms @ matrix.T - goal, axis=1) < _NEAR
+    away = (goal - terms @ matrix.T)[kept]
+    spread = np.linalg.inv(terms[kept].T @ terms[kept])[2, 2]  # what the scatter of one pair does to the shift
+    shared = math.hypot(_SYSTEMATIC, _LENS * _bow(outline))
+    sigma = np.hypot(away.std(axis=0) * math.sqrt(float(spread) * _TOGETHER), shared)
     match = Match(
-        matrix=matrix, pairs=int(kept.sum()), sigma=(float(sigma[0]), float(sigma[1])), upside_down=upside_down
-    )
+        matrix=matrix, middle=size / 2, pairs=int(kept.sum()), sigma=(float(sigma[0]), float(sigma[1])),
+        upside_down=bool(matrix[0, 0] < 0),
+    )  # fmt: skip
+    reach = np.ptp(there[kept], axis=0) / size
+    scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
     if (reach < _SPAN).any() or abs(scale - 1) > _LIMITS[0] or abs(math.degrees(match.turn)) > _LIMITS[1]:
         return None
     return match
 
 
-def _moved(matrix: Floats, mm: Floats) -> Floats:
-    return np.asarray(mm @ matrix[:, :2].T + matrix[:, 2])
+def _bow(outline: Outline) -> float:
+    """How far the edges bow at most, mm."""
+    return max((abs(float(line.at(line.middle))) for line in outline.lines), default=0.0)
+
+
+def _terms(mm: Floats) -> Floats:
+    return np.column_stack([mm, np.ones(len(mm)), mm[:, 0] * mm[:, 1] / 1000])
 
 
 def _laid_over(outline: Outline, reference: Pixels, match: Match) -> tuple[SideLine, ...] | None:
@@ -205,7 +222,7 @@ def _laid(outline: Outline, match: Match, own: Centering, k: int, size: tuple[fl
     line = own.lines[(k + 2) % 4 if match.upside_down else k]
     side, length = SIDES[k], side_length(SIDES[k], size)
     ends = np.array([0.0, length])
-    on_card = _moved(match.matrix, in_card(line.side, size, ends, line.at(ends)))
+    on_card = match.on_card(in_card(line.side, size, ends, line.at(ends)))
     along, depth = against(side, on_card, size)
     slope = float((depth[1] - depth[0]) / (along[1] - along[0]))
     offset = float(depth[0] + slope * (length / 2 - along[0]))

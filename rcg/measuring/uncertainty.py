@@ -16,6 +16,7 @@ _SHARED_PX = 0.35  # all sides alike: blur, sharpening, tone curve, the cut face
 _OWN_PX = 0.12  # side by side: what the same things differ by
 _OWN_MM = 0.006  # of print and cut themselves
 _DISSENT = 0.25  # mm, where no station agreed; nothing from four fifths on
+_SOFTER = 0.8  # of a side's blur beyond the sharpest side's: where an end is slow, what is its beginning?
 _RAMP = 0.25  # share of a slow ramp that may count as border or as frame
 HAND_SIGMA_MM, HAND_SIGMA_PX = 0.05, 0.5  # what a person places a line by; the greater counts
 _SPREAD = 0.3  # share of what the colours disagree by
@@ -26,7 +27,7 @@ def line_sigma(line: Followed, place: Place, px_mm: float) -> float:
     chance = line.scatter / math.sqrt(max(1.0, line.agree * len(line.depth) / _INDEPENDENT))
     doubt = _DISSENT * max(0.0, 0.8 - line.agree)
     ramp = _RAMP * max(0.0, place.ramp - 0.12)
-    parts = (chance, place.sigma, _OWN_PX / px_mm, _OWN_MM, doubt, ramp, _SPREAD * place.spread)
+    parts = (chance, place.sigma, _OWN_PX / px_mm, _OWN_MM, doubt, ramp, _SPREAD * place.spread, _SOFTER * place.softer)
     return math.hypot(*parts)
 
 
