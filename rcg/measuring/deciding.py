@@ -14,16 +14,14 @@ from rcg.measuring.rectify import aspect_ranges, misfits
 
 Floats = NDArray[np.float64]
 
-SURE = 7.5
-"""Score of a card that is beyond doubt."""
-
+_SURE, _SURE_ROUND = 8.5, 6.0  # scores beyond doubt; a printed box has no round corners
 # On 52 rendered cards the weakest side had at least 0.57 and the score was at least 5.0; on 24 tables without a card,
 # with papers, rulers and coins, no rectangle had more than 0.25 on its weakest side.
 _WEAKEST = 0.4
 _SCORE = 4.4
 _PROPORTION = 0.07  # logarithm of the proportions that a card may seem to be off before it is refined
 _FINE = 0.004  # the same when it is, one standard deviation
-_RADIUS = 0.7  # mm, standard deviation of a corner's radius as it is read
+_RADIUS, _RADIUS_OVER = 0.7, 1.2  # mm, how far a corner's radius lies below and above the stock's; corners wear off
 _RARE = 1.0  # what the other stocks' being rare costs, as half a squared number of standard deviations
 _RIM = 0.5  # px
 
@@ -31,6 +29,12 @@ _RIM = 0.5  # px
 def is_card(each: Candidate) -> bool:
     """Whether four lines are taken for a card's edge."""
     return each.weakest >= _WEAKEST and each.score >= _SCORE and each.misfit < _PROPORTION
+
+
+def is_sure(each: Candidate) -> bool:
+    """Whether it is a card beyond doubt, so that what lies on it need not be looked at."""
+    rounded = each.spec.radius > 1 and each.parts["corners"] > 2.0 and bool(each.ends.sum() >= 7)
+    return is_card(each) and each.score > (_SURE_ROUND if rounded else _SURE)
 
 
 def is_cut_off(quad: Floats, size: tuple[int, int]) -> bool:
@@ -58,7 +62,13 @@ def stock_of(
     radius = float(np.nanmedian(radii)) if np.isfinite(radii).any() else np.nan
     cost = [
         float(off[k] / sigma) ** 2 / 2
-        + (0.0 if np.isnan(radius) else min(9.0, ((max(0.0, radius) - each.radius) / _RADIUS) ** 2 / 2))
+        + (
+            0.0
+            if np.isnan(radius)
+            else min(
+                9.0, ((max(0.0, radius) - each.radius) / (_RADIUS_OVER if radius > each.radius else _RADIUS)) ** 2 / 2
+            )
+        )
         + _RARE * (k > 0)
         for k, each in enumerate(specs)
     ]

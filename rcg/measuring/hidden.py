@@ -36,7 +36,7 @@ def what_hides(pixels: Pixels, outline: Outline) -> tuple[str, str] | None:
             )
     radii = corner_radii(pixels, outline.quad[None], size)[0]
     for corner, radius in zip(CORNERS, radii, strict=True):
-        odd = not abs(max(0.0, float(radius)) - outline.spec.radius) < _RADIUS
+        odd = not -_RADIUS < max(0.0, float(radius)) - outline.spec.radius < 2 * _RADIUS
         if odd and max(_lost_near(outline, side, end) for side, end in _ENDS[corner]) > _LOST:
             return (
                 f"something lies over the {corner.replace('_', ' ')} corner of the card",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from rcg.card_specs import CARD_SPECS, CardSpec
 from rcg.errors import DataError
 from rcg.images import Pixels
-from rcg.measuring.deciding import SURE, is_card, is_cut_off, stock_of, why_none
+from rcg.measuring.deciding import is_card, is_cut_off, is_sure, stock_of, why_none
 from rcg.measuring.hidden import notes_of, what_hides
 from rcg.measuring.outlines import Candidate, choose_outline
 from rcg.measuring.proposals import Proposal, propose_quads
@@ -23,6 +24,8 @@ from rcg.progress import Report, silent, tracked
 Floats = NDArray[np.float64]
 
 _TRIED, _TRIED_EVERY = 20, 240  # proposals that are looked at
+_SAME_PLACE = 6  # proposals with about the same middle that are looked at
+_MANY = 4  # cards of one stock, for others beside them to be thought of the same
 _FEWEST = 40  # px that the shorter side of a picture has to have
 _DOUBTFUL = 3.0  # how much less than the best a card may score that is wanted for its size
 _AHEAD = 0.5  # what a card within another rectangle has to score above that
@@ -73,6 +76,8 @@ def find_outlines(
     proposals = propose_quads(pixels, aspects=aspects, every=every)
     candidates = _candidates(pixels, proposals[: _TRIED_EVERY if every else _TRIED], specs, report)
     cards = _apart([each for each in candidates if is_card(each)], every=every)
+    if every and len(specs) > 1:
+        cards = _of_one_stock(pixels, cards, candidates)
     if not cards:
         reason, fix = why_none(candidates, (pixels.shape[1], pixels.shape[0]))
         return Found(outlines=(), reason=reason, fix=fix)
@@ -103,16 +108,38 @@ def _candidates(
     """What the proposals lead to; those that lie on a card that is beyond doubt are passed over."""
     found: list[Candidate] = []
     sure: list[Candidate] = []
+    tried: list[Floats] = []
     for each in tracked(proposals, task="looking for cards", report=report):
         if any(_within(each.quad, other.quad, slack=0.04) for other in sure):
             continue
+        middle, reach = each.quad.mean(axis=0), 0.25 * float(np.sqrt(cv2.contourArea(each.quad.astype(np.float32))))
+        if sum(float(np.linalg.norm(middle - other)) < reach for other in tried) >= _SAME_PLACE:
+            continue
+        tried.append(middle)
         candidate = choose_outline(pixels, each.quad, specs)
         if candidate is None:
             continue
         found.append(candidate)
-        if candidate.score > SURE and is_card(candidate):
+        if is_sure(candidate):
             sure.append(candidate)
     return found
+
+
+def _of_one_stock(pixels: Pixels, cards: list[Candidate], candidates: list[Candidate]) -> list[Candidate]:
+    """Where most cards of a picture are of one stock, the others are looked at again as if they were too."""
+    names = Counter(each.spec.name for each in cards)
+    name, count = names.most_common(1)[0] if cards else ("", 0)
+    if count < _MANY or count <= len(cards) // 2 or count == len(cards):
+        return cards
+    kept = [each for each in cards if each.spec.name == name]
+    stock = kept[0].spec
+    left = [each for each in cards if each.spec.name != name]
+    for each in candidates:
+        if any(_overlap(each, other) for other in left) and not any(_overlap(each, other) for other in kept):
+            again = choose_outline(pixels, each.quad, [stock])
+            if again is not None and is_card(again):
+                left.append(again)
+    return _apart(kept + [each for each in left if each.spec.name == name], every=True)
 
 
 def _within(quad: Floats, other: Floats, *, slack: float) -> bool:

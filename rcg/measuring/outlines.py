@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rcg.card_specs import CardSpec
 from rcg.images import Pixels
+from rcg.measuring.kernels import band
 from rcg.measuring.profiles import Line, Mapping, Singles, Strip, depth_of, find_lines, in_card, read_strip, sampled_lab
 from rcg.measuring.rectify import misfits, straight
 from rcg.measuring.types import SIDES
@@ -31,11 +32,11 @@ _KEEP = 6  # outer lines a side that are combined
 _LOOK = 90  # sets of four whose proportions and corners are worked out
 _CLOSE = 5  # sets of four whose lines are followed beyond the corners
 _DISTINCT = 3.0  # CIE76 of a step that is surely one
-_ROUND = 2.0  # what corners of the right radius weigh against one side's full support
-_RADIUS = 0.9  # mm that a corner's radius may be off
+_ROUND = 3.0  # what corners of the right radius weigh against one side's full support
+_RADIUS, _RADIUS_OVER = 0.9, 1.7  # mm that a corner's radius may be below and above the stock's: corners wear off
 _UNSEEN = 0.4  # what a corner counts that cannot be told from the table
 _CLEAR = 3.0  # CIE76 between table and card, for a corner to be seen
-_END = 0.4  # what a line costs that runs on beyond its corner
+_END = 0.3  # what a line costs that runs on beyond its corner
 _PROPORTION = 0.02  # logarithm of the proportions that costs a quarter
 _RARE = 0.5  # what a stock costs that is not the standard one
 
@@ -124,51 +125,31 @@ def choose_outline(pixels: Pixels, quad: Floats, specs: Sequence[CardSpec]) -> C
 
 def _candidates(strip: Strip) -> list[Side]:
     lines = find_lines(strip)
-    bands = _Bands(strip)
-    sides = [_judged(strip, bands, line, lines) for line in lines]
+    sides = [_judged(strip, line, lines) for line in lines]
     return sorted(sides, key=lambda side: -side.mark)[:_KEEP]
 
 
-class _Bands:
-    """Means and unrest of a strip's colours between any two depths, from running sums."""
-
-    def __init__(self, strip: Strip) -> None:
-        self.first, self.step = float(strip.depth[0]), strip.step
-        colours = strip.lab.astype(np.float64)
-        self.sums = np.cumsum(np.pad(colours, ((0, 0), (1, 0), (0, 0))), axis=1)
-        self.squares = np.cumsum(np.pad((colours**2).sum(axis=2), ((0, 0), (1, 0))), axis=1)
-
-    def between(self, first: Floats, last: Floats) -> tuple[Floats, Floats]:
-        """(m, 3) mean Lab and (m,) standard deviation at the m stations where there is anything between the depths."""
-        count = self.squares.shape[1] - 1
-        a, b = (np.clip(np.rint((each - self.first) / self.step).astype(int), 0, count) for each in (first, last))
-        rows = np.flatnonzero(b > a)
-        a, b, n = a[rows], b[rows], (b - a)[rows].astype(np.float64)
-        mean = (self.sums[rows, b] - self.sums[rows, a]) / n[:, None]
-        square = (self.squares[rows, b] - self.squares[rows, a]) / n
-        return mean, np.sqrt(np.clip(square - (mean**2).sum(axis=1), 0, None))
-
-
-def _judged(strip: Strip, bands: _Bands, line: Line, lines: list[Line]) -> Side:
+def _judged(strip: Strip, line: Line, lines: list[Line]) -> Side:
     at = depth_of(line, strip.along, strip.length)
     clear = max(0.25, 1.5 / strip.px_mm)
     best = 0.0
     for other in lines:
         if not _BORDER[0] < other.offset - line.offset < _BORDER[1]:
             continue
-        colour, unrest = bands.between(at + clear, depth_of(other, strip.along, strip.length) - clear)
-        if len(unrest) < 0.7 * len(at):
+        count, _, unrest, drift = _band(strip, at + clear, depth_of(other, strip.along, strip.length) - clear)
+        if count < 0.7 * len(at):
             continue
-        even = float(np.clip(1 - np.median(unrest) / max(4.0, 0.35 * other.contrast), 0, 1))
-        drift = float(np.median(np.linalg.norm(colour - np.median(colour, axis=0), axis=1)))
-        best = max(best, other.support * even * float(np.clip(1.3 - drift / 20, 0, 1)))
-    inside, _ = bands.between(at + clear, at + clear + 0.6)
-    outside, _ = bands.between(at - clear - 0.6, at - clear)
-    return Side(line=line, border=best, colour=_median(inside), outside=_median(outside))
+        even = min(1.0, max(0.0, 1 - unrest / max(4.0, 0.35 * other.contrast)))
+        best = max(best, other.support * even * min(1.0, max(0.0, 1.3 - drift / 20)))
+    inside = _band(strip, at + clear, at + clear + 0.6)[1]
+    outside = _band(strip, at - clear - 0.6, at - clear)[1]
+    return Side(line=line, border=best, colour=inside, outside=outside)
 
 
-def _median(colours: Floats) -> Floats:
-    return np.median(colours, axis=0) if len(colours) else np.full(3, np.nan)
+def _band(strip: Strip, first: Floats, last: Floats) -> tuple[int, Floats, float, float]:
+    start, end = (np.rint((each - strip.depth[0]) / strip.step).astype(np.int64) for each in (first, last))
+    count, colour, unrest, drift = band(strip.lab, start, end)
+    return int(count), np.asarray(colour), float(unrest), float(drift)
 
 
 def _combined(
@@ -248,9 +229,17 @@ def _costs(off: Floats) -> Floats:
 
 
 def _fitting(radii: Floats, radius: float) -> Floats:
-    """(m,) 0 to 1: how well (m, 4) corners' radii fit a stock's; one that is not seen counts as `_UNSEEN`."""
-    away = (np.clip(radii, 0, None) - radius) / _RADIUS
-    return np.asarray(np.nan_to_num(np.exp(-(away**2)), nan=_UNSEEN).mean(axis=1))
+    """(m,) 0 to 1: how well (m, 4) corners' radii fit a stock's, and one another; an unseen one counts `_UNSEEN`."""
+    away = np.clip(radii, 0, None) - radius
+    away = away / np.where(away > 0, _RADIUS_OVER, _RADIUS)
+    fits = np.nan_to_num(np.exp(-(away**2)), nan=_UNSEEN).mean(axis=1)
+    known = np.isfinite(radii)
+    filled = np.where(known, radii, 0.0)
+    middle = np.sort(np.where(known, radii, np.inf), axis=1)[
+        np.arange(len(radii)), known.sum(axis=1) // 2 - (known.sum(axis=1) > 3)
+    ]
+    alike = np.where(known, np.abs(filled - np.where(np.isfinite(middle), middle, 0.0)[:, None]) < _RADIUS, _UNSEEN)
+    return np.asarray(0.6 * fits + 0.4 * alike.mean(axis=1))
 
 
 _INWARDS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])

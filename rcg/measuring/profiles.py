@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcg.images import Pixels
+from rcg.measuring.kernels import common_change, sheared_means
 from rcg.measuring.types import SIDES
 
 Floats = NDArray[np.float64]
@@ -204,7 +205,7 @@ def find_lines(strip: Strip, *, most: int = 9, noise: float | None = None) -> li
         most: How many lines at most.
         noise: Steps of this size count in full, CIE76; by default from the profiles' own unrest.
     """
-    change = steps(strip, max(0.25, 2.0 / strip.px_mm))
+    change = np.ascontiguousarray(steps(strip, max(0.25, 2.0 / strip.px_mm)))
     size = np.asarray(np.linalg.norm(change, axis=2), np.float32)
     return find_lines_in(size, change, strip, noise=noise, most=most)
 
@@ -225,7 +226,8 @@ def find_lines_in(
     votes = np.where(_locally_largest(size, strip.step), np.minimum(size / cap, 1), 0).astype(np.float32)
     reach = max(1, round(_WOBBLE_MM / strip.step))
     votes = np.asarray(cv2.dilate(votes, np.ones((1, 2 * reach + 1), np.uint8)), np.float32)
-    totals = np.stack([sheared(votes, strip, slope).mean(axis=0) for slope in _SEARCH])
+    shifts = _shifts(strip, _SEARCH)
+    totals = sheared_means(votes, shifts)
     chance = float(np.percentile(totals[len(_SEARCH) // 2], 60))  # what unrest alone collects
     totals = np.clip((totals - chance) / (1 - chance), 0, 1)
     lines: list[Line] = []
@@ -235,9 +237,8 @@ def find_lines_in(
         k, i = (int(each) for each in np.unravel_index(int(np.argmax(left)), left.shape))
         if left[k, i] < 0.12:
             break
-        near = slice(max(0, i - reach), i + reach + 1)
-        shown = [np.median(sheared(change[..., c], strip, _SEARCH[k])[:, near], axis=0) for c in range(change.shape[2])]
-        contrast = float(np.linalg.norm(np.stack(shown), axis=0).max())
+        near = max(0, i - reach), min(totals.shape[1], i + reach + 1)
+        contrast = float(common_change(change, shifts[k], *near))
         lines.append(
             Line(
                 offset=float(strip.depth[i]),
@@ -255,10 +256,15 @@ def _locally_largest(size: Singles, step: float) -> NDArray[np.bool_]:
     return np.asarray((size >= cv2.dilate(size, np.ones((1, 2 * reach + 1), np.uint8)) - 1e-6) & (size > 0))
 
 
+def _shifts(strip: Strip, slopes: Floats) -> NDArray[np.int64]:
+    """(k, n) readings by which each station is moved, for lines of (k,) slopes to stand upright."""
+    middle = (strip.along[0] + strip.along[-1]) / 2
+    return np.asarray(np.rint(slopes[:, None] * (strip.along - middle)[None] / strip.step), np.int64)
+
+
 def sheared(values: Singles, strip: Strip, slope: float) -> Singles:
     """(n, d) profiles shifted so that a line of this slope stands upright; 0 where nothing was read."""
-    middle = (strip.along[0] + strip.along[-1]) / 2
-    shift = np.rint(slope * (strip.along - middle) / strip.step).astype(int)
+    shift = _shifts(strip, np.array([slope]))[0]
     index = np.arange(len(strip.depth))[None, :] + shift[:, None]
     inside = (index >= 0) & (index < len(strip.depth))
     found = np.take_along_axis(values, np.clip(index, 0, len(strip.depth) - 1), axis=1)
@@ -337,13 +343,19 @@ def fit_curve(along: Floats, depth: Floats, *, degree: int = 1, rounds: int = 12
     fit = np.zeros(degree + 1)
     fit[-2:] = slope, np.median(y - slope * x)
     kept, scatter = np.ones(len(x)), 0.0
+    span = max(float(np.abs(x).max()), 1e-9)
+    powers = (x[:, None] / span) ** np.arange(degree, -1, -1)  # of order one, so that the normal equations are sound
     for _ in range(rounds):
         away = y - np.polyval(fit, x)
         scatter = max(0.002, 1.4826 * float(np.median(np.abs(away))))
         kept = np.clip(1 - (away / (4.0 * scatter)) ** 2, 0, None) ** 2
         if (kept > 0).sum() < degree + 3:
             break
-        fit = np.polyfit(x, y, degree, w=np.sqrt(kept))
+        weighted = powers * kept[:, None]
+        solved = np.linalg.lstsq(weighted.T @ powers, weighted.T @ y, rcond=None)[0]
+        last, fit = fit, solved / span ** np.arange(degree, -1, -1)
+        if np.abs(np.polyval(fit - last, np.array([-span, 0, span]))).max() < 1e-5:
+            break
     weights[known] = kept
     return Curve(coefficients=fit, middle=centre, weights=weights, scatter=scatter)
 

@@ -25,6 +25,8 @@ WORK, WORK_EVERY = 1000, 1200
 _SMALLEST, _SMALLEST_EVERY = 0.02, 0.006  # shares of the picture that a card may cover
 
 _SLACK = 0.19  # logarithm of the proportions that an inner frame may be off a card's
+_FULL = 0.66  # share of the smallest rectangle around it that a card seen at a slant still fills
+_SLIM = 0.25  # short over long side of that rectangle
 _CORNER = 0.035  # quads whose corners lie within this share of their size are one
 
 
@@ -128,7 +130,9 @@ def _outlines(small: Pixels, min_area: float) -> Iterator[Ring]:
             if across * down < min_area * total:
                 continue
             hull = cv2.convexHull(contour)
-            if min_area * total < cv2.contourArea(hull) < 0.97 * total:
+            area = cv2.contourArea(hull)
+            long, short = sorted(cv2.minAreaRect(hull)[1], reverse=True)
+            if min_area * total < area < 0.97 * total and area > _FULL * long * short and short > _SLIM * long:
                 yield np.asarray(hull, np.int32)
 
 
@@ -170,13 +174,15 @@ def _against_rim(lab: Pixels) -> Iterator[Pixels]:
 
 def _merged(found: list[tuple[Floats, float]]) -> list[Proposal]:
     groups: list[list[tuple[Floats, float]]] = []
+    firsts = np.empty((len(found), 4, 2))
     for quad, fill in sorted(found, key=lambda each: -each[1]):
         size = np.sqrt(cv2.contourArea(quad.astype(np.float32)))
-        for group in groups:
-            if np.abs(group[0][0] - quad).max() < _CORNER * size:
-                group.append((quad, fill))
-                break
+        apart = np.abs(firsts[: len(groups)] - quad).max(axis=(1, 2))
+        near = np.flatnonzero(apart < _CORNER * size)
+        if len(near):
+            groups[near[0]].append((quad, fill))
         else:
+            firsts[len(groups)] = quad
             groups.append([(quad, fill)])
     merged = [
         Proposal(quad=np.median([q for q, _ in g], axis=0), votes=len(g), fill=float(np.median([f for _, f in g])))

@@ -21,6 +21,8 @@ from rcg.measuring.profiles import (
     Singles,
     Strip,
     density,
+    depth_of,
+    find_lines,
     fit_curve,
     in_card,
     peak_depths,
@@ -41,6 +43,8 @@ _BLURS = (0.45, 0.65, 0.9, 1.25, 1.8)  # px
 _UNITS = (1, 2, 4)  # by which a blurred picture is taken as a coarser one
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB, IEC 61966-2-1
 _SEEN = 0.6  # power of light that a wide ramp is read in: a cut face that is seen at a slant, whose half the eye takes
+_DISTINCT = 3.0  # CIE76 of a step that is surely one
+_BOW_MM = 0.3  # how far an edge bows from a straight line through it
 _GREY_ENOUGH = 0.02  # step of luminance, of white, below which colour is used too
 _BOW_SIGMAS = 3.0  # how sure a bow has to be
 
@@ -100,29 +104,34 @@ def _side(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], 
     """A side's edge: from where the card's colour is half lost where stations agree on it, or from the largest step."""
     crossed = _crossed(pixels, to_px, side, size, margin)
     largest = _coarse(pixels, to_px, side, size, (0.35, margin))
-    first, second = (_fine(pixels, to_px, side, size, (each, margin)) for each in (crossed, largest))
-    best = first if first.agree > 0.8 * second.agree else second
+    best = _fine(pixels, to_px, side, size, (crossed, margin))
+    ends = np.array([margin, side_length(side, size) / 2, side_length(side, size) - margin])
+    if best.agree < 0.9 and float(np.abs(crossed.at(ends) - largest.at(ends)).max()) * best.px_mm > 1.0:
+        other = _fine(pixels, to_px, side, size, (largest, margin))
+        best = best if best.agree > 0.8 * other.agree else other
     return _fine(pixels, to_px, side, size, (best.curve, margin))
 
 
 def _coarse(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], within: tuple[float, float]) -> Curve:
-    """The curve along the largest common change of colour; `within` is how far it is looked for, and the margin, mm."""
+    """The curve along the change of colour that most stations show; `within` is how far to look, and the margin, mm."""
     reach, margin = within
     strip = read_strip(pixels, to_px, side, size, depths=(-reach - 1.2, reach + 1.2), stations=64, margin=margin)
-    return bowed_curve(strip.along, edge_depths(strip, reach), strip.length / 2)
+    lines = [each for each in find_lines(strip) if abs(each.offset) <= reach]
+    best = max(lines, key=lambda each: each.support * min(1.0, each.contrast / _DISTINCT), default=None)
+    at = np.zeros(len(strip.along)) if best is None else depth_of(best, strip.along, strip.length)
+    return bowed_curve(strip.along, edge_depths(strip, at, reach if best is None else _BOW_MM), strip.length / 2)
 
 
-def edge_depths(strip: Strip, reach: float) -> Floats:
-    """(n,) mm: where the card ends at each station, within `reach` of depth 0."""
+def edge_depths(strip: Strip, at: Floats, reach: float) -> Floats:
+    """(n,) mm: the largest change of colour at each station within `reach` of (n,) depths."""
     change = steps(strip, max(0.3, 2.5 / strip.px_mm))
-    near = np.abs(strip.depth) <= reach
-    common = np.median(change[:, near], axis=0)
-    towards = common[np.argmax(np.linalg.norm(common, axis=1))]
-    norm = float(np.linalg.norm(towards))
-    size: Singles = np.asarray(
-        change @ (towards / norm) if norm > 1.0 else np.linalg.norm(change, axis=2), dtype=np.float32
-    )
-    return peak_depths(np.where(near[None, :], size, 0).astype(np.float32), strip)
+    near = np.abs(strip.depth[None, :] - at[:, None]) <= reach
+    here = change[np.arange(len(at)), np.clip(np.searchsorted(strip.depth, at), 0, len(strip.depth) - 1)]
+    common = np.median(here, axis=0)
+    norm = float(np.linalg.norm(common))
+    alike = norm > max(1.0, 0.4 * float(np.median(np.linalg.norm(here, axis=1))))  # art over the edge has many colours
+    size = np.asarray(change @ (common / norm) if alike else np.linalg.norm(change, axis=2), dtype=np.float32)
+    return peak_depths(np.where(near, size, 0).astype(np.float32), strip)
 
 
 def bowed_curve(along: Floats, depth: Floats, middle: float) -> Curve:
