@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rcg.measuring.hand import set_line
     from rcg.measuring.locating import Found, find_outlines
     from rcg.measuring.rectify import card_points, photo_points, rectified
+    from rcg.measuring.surface import measure_surface, surface_from_finds
     from rcg.measuring.types import (
         CORNERS,
         MEASURED,
@@ -43,6 +44,7 @@ _HOME = {
     "hand": ("set_line",),
     "locating": ("Found", "find_outlines"),
     "rectify": ("card_points", "photo_points", "rectified"),
+    "surface": ("measure_surface", "surface_from_finds"),
     "types": (
         "CORNERS", "MEASURED", "SIDES", "STATIONS", "UNDETERMINED", "Centering", "CornerWear", "EdgePoint", "EdgeWear",
         "FaceMeasurement", "Mark", "Outline", "SideLine", "Surface", "Value",
@@ -52,8 +54,8 @@ _HOME = {
 __all__ = [
     "CORNERS", "MEASURED", "SIDES", "STATIONS", "UNDETERMINED", "Centering", "CornerWear", "EdgePoint", "EdgeWear",
     "FaceMeasurement", "Finds", "Found", "Mark", "Outline", "SideLine", "Surface", "Value", "card_points",
-    "find_outlines", "measure_centering", "measure_corners", "measure_edges", "measure_face", "photo_points",
-    "rectified", "set_line",
+    "find_outlines", "measure_centering", "measure_corners", "measure_edges", "measure_surface", "measure_face", "photo_points",
+    "rectified", "set_line", "surface_from_finds",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy(__name__, globals(), _HOME)

@@ -15,6 +15,7 @@ from rcg.synthetic.camera import Camera, bell, expose, linear, smooth_field
 from rcg.synthetic.flat import FlatCard, flat_card, rect_around, seen_by, truth_of
 from rcg.synthetic.lens import Projection, product
 from rcg.synthetic.nuisances import NUISANCES, SLAB_MM, Scene
+from rcg.synthetic.rim import cut_face
 from rcg.synthetic.tables import render_table
 from rcg.synthetic.views import CardView
 
@@ -57,7 +58,8 @@ def render_photo(
     projection = pose(card.spec.width, card.spec.height, rng, size, slab="slab" in chosen)
     middle = (card.spec.width / 2, card.spec.height / 2)
     scale = float(projection.px_per_mm(middle)[0]) * _SEE_MORE
-    return photograph(flat_card(card, max(4.0, math.ceil(2 * scale) / 2)), projection, rng, size=size, nuisances=chosen)
+    flat = cut_face(flat_card(card, max(4.0, math.ceil(2 * scale) / 2)), card, rng)
+    return photograph(flat, projection, rng, size=size, nuisances=chosen)
 
 
 def photograph(

@@ -14,6 +14,7 @@ from rcg.images import Pixels
 from rcg.synthetic.camera import Camera, Light, expose, linear
 from rcg.synthetic.flat import FlatCard, flat_card, rect_around, seen_by, truth_of
 from rcg.synthetic.lens import Projection
+from rcg.synthetic.rim import cut_face
 from rcg.synthetic.views import CardView
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def render_scan(
     margin = float(rng.uniform(0.5, 8))
     if lid is not None and lid not in LIDS:
         raise ConfigError(f"there is no lid {lid!r}", fix=f"write one of {', '.join(LIDS)}")
-    flat = flat_card(card, dpi / _MM_PER_INCH)
+    flat = cut_face(flat_card(card, dpi / _MM_PER_INCH), card, rng)
     return scan(flat, rng, dpi=dpi, margin_mm=margin if margin_mm is None else margin_mm, lid=lid or drawn, clean=clean)
 
 
