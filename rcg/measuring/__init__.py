@@ -54,8 +54,8 @@ _HOME = {
 __all__ = [
     "CORNERS", "MEASURED", "SIDES", "STATIONS", "UNDETERMINED", "Centering", "CornerWear", "EdgePoint", "EdgeWear",
     "FaceMeasurement", "Finds", "Found", "Mark", "Outline", "SideLine", "Surface", "Value", "card_points",
-    "find_outlines", "measure_centering", "measure_corners", "measure_edges", "measure_surface", "measure_face", "photo_points",
-    "rectified", "set_line", "surface_from_finds",
+    "find_outlines", "measure_centering", "measure_corners", "measure_edges", "measure_face", "measure_surface",
+    "photo_points", "rectified", "set_line", "surface_from_finds",
 ]  # fmt: skip
 
 __getattr__, __dir__ = lazy(__name__, globals(), _HOME)
