@@ -91,9 +91,9 @@ def test_a_psa_9_has_one_minor_flaw_only():
     ("standard", "marks", "most"),
     [
         ("psa", [mark("crease", 5)], 4), ("psa", [mark("crease", 5, x=n) for n in (10, 20, 30)], 2),
-        ("bgs", [mark("crease", 5)], 4), ("cgc", [mark("missing_stock", 5)], 1.5), ("psa", [mark("tear", 1)], 2),
+        ("bgs", [mark("crease", 5)], 4), ("cgc", [mark("missing_stock", 5, area=6)], 1.5), ("psa", [mark("tear", 1)], 2),
         ("ags", [mark("crease", 25)], 5), ("ags", [mark("crease", 26)], 4), ("plain", [mark("dent", 1)], 7),
-        ("ags", [mark("crease", 5, x=n) for n in (10, 20)], 4), ("psa", [mark("missing_stock", 3)], 1),
+        ("ags", [mark("crease", 5, x=n) for n in (10, 20)], 4), ("psa", [mark("missing_stock", 3, area=2)], 1),
     ],
 )  # fmt: skip
 def test_a_fault_caps_the_grade_whatever_else_is_perfect(standard, marks, most):
@@ -136,6 +136,7 @@ def test_names_of_the_best_steps():
         (face(98.5), ("OC", "MC"), 9),
         (face(marks=[mark("print_dot", 0.5, x=n, area=0.1) for n in range(10, 30)]), ("PD",), 9),
         (face(88, corners=[{"whitening_depth": Value(0.14, 0)}]), ("OC",), 8),
+        (face(88, corners=[{"whitening_depth": Value(0.2, 0)}]), ("OC",), 7),  # beside a 7, though it were a 7.5
     ],
 )  # fmt: skip
 def test_psa_names_a_fault_that_costs_three_points_beside_the_higher_grade(front, codes, beside):
@@ -274,6 +275,8 @@ def test_limits_name_the_worst_first_with_its_size():
     crease = grade("bgs", face(marks=[mark("crease", 12)]))
     assert any(each.what == "a crease" and "12.0 mm" in each.why and each.step == 4 for each in crease.limits)
     assert grade("plain", face()).limits == ()
+    both = grade("bgs", face(60, marks=[mark("scratch", 24)]), size_error=0)  # an 8 and a 7 among 10s
+    assert [(each.what, each.step) for each in both.limits] == [("surface", 7), ("centering", 8)]
 
 
 def test_centering_is_told_as_a_ratio():
@@ -286,7 +289,7 @@ def test_the_same_bytes_in_another_process_and_in_any_order():
         "from tests.grading_faces import face, mark\n"
         "from rcg.measuring import Value\n"
         "from rcg.grading import grade_faces\n"
-        "marks = [mark('scratch', 9, x=n, confidence=0.8) for n in (10, 20)][::{}]\n"
+        "marks = [mark('scratch', n, x=n, confidence=0.8) for n in (5, 20)][::{}]\n"
         "front = face(57, 52, 0.7, marks=marks, corners=[{{'whitening_depth': Value(0.12, 0.05)}}])\n"
         "print(grade_faces(front, face(60, 52, 0.5)))"
     )

@@ -82,6 +82,7 @@ def test_the_community_rule_for_bgs():
     given = {
         (9.5, 9.5, 9, 8): 8.5, (9.5, 9.5, 8.5, 9): 9, (10, 6, 10, 10): 7, (10, 10, 10, 9.5): 10, (10, 10, 10, 10): 10,
         (9.5, 9.5, 9.5, 9): 9.5, (9, 9.5, 9.5, 9.5): 9.5, (5, 10, 10, 10): 6.5, (9, 9, 9, 9): 9,
+        (10, 9, 7.5, 9): 8.5,
     }  # fmt: skip
     found = bgs_overall(np.array(list(given), float).T)
     assert found.tolist() == list(given.values())
@@ -99,6 +100,7 @@ def test_the_community_rule_fits_ten_of_the_known_slabs(shared_data):
 
 def test_a_limit_is_kept_by_a_figure_that_is_on_it():
     assert level_of(np.array([55.0, 60.0]), np.array([54.9, 55.0, 55.01, 60.0, 60.1]), 3).tolist() == [0, 0, 1, 1, 2]
+    assert level_of(np.array([55.0, 60.0]), np.array([55.0 + 1e-12]), 3).tolist() == [0]
     assert rounded(np.array([8.24, 8.25, 8.74, 8.75]), 0.5).tolist() == [8.0, 8.5, 8.5, 9.0]
 
 
