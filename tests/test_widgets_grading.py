@@ -137,7 +137,8 @@ def test_a_picture_without_a_card_says_why_and_what_to_do(place, tmp_path):
     panel.controls["grade"].click()
     told = panel.controls["verdict"].value
     face = panel.model.report.front
-    assert "no card was found" in told
+    assert "undetermined</b>" in told
+    assert panel.controls["steps"].value.count("data:image/png") == 2
     assert face.reason
     assert f"Fix: {face.fix}" in told.replace("&#x27;", "'")
     assert "undetermined" in grades_html(panel.model.report)

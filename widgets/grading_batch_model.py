@@ -19,7 +19,7 @@ from widgets.job_model import JobModel
 from widgets.sections import Pages
 
 TABLE, INDEX, ITEMS = "results.csv", "index.html", "items"
-PAGE = 20
+PAGE = 10  # so that the lines of the card that is looked at are not far below
 NAME, STATUS = "card", "status"
 Row = dict[str, str]
 

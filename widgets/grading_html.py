@@ -36,7 +36,8 @@ body[data-jp-theme-light="false"] .rcg-steps img.rcg-dark { display: block; }
 .rcg-closes h4 { margin: 10px 0 4px; font-size: 13px; font-weight: 600; color: var(--rcg-text); }
 .rcg-closes dl { margin: 0; font-size: 12px; } .rcg-closes dl div { display: flex; justify-content: space-between;
   gap: 8px; border-bottom: 1px solid var(--rcg-line); padding: 1px 0; }
-.rcg-closes dl dt { color: var(--rcg-muted); font-weight: 400; width: auto; float: none; }
+.rcg-closes dl dt { color: var(--rcg-muted); font-weight: 400; width: auto; float: none;
+  white-space: nowrap; }
 .rcg-closes dl dd { margin: 0; text-align: right;
   font-variant-numeric: tabular-nums; color: var(--rcg-text); }
 .rcg-closes p { margin: 2px 0; font-size: 12px; color: var(--rcg-muted); }
@@ -77,7 +78,7 @@ def _face_html(name: str, face: FaceMeasurement) -> str:
     title = f"<h4>{name.capitalize()}</h4>"
     if face_status(face) != MEASURED or face.centering is None:
         reason, fix = why_not(face)
-        what = "no card was found" if face.outline is None else "centering undetermined"
+        what = "undetermined" if face.outline is None else "centering undetermined"
         told = f"<div>{escape(sentence(reason))}</div>" if reason else ""
         told += f"<div>Fix: {escape(fix)}</div>" if fix else ""
         return f'<div class="rcg-unknown">{title}<b class="rcg-large">{what}</b>{told}</div>'

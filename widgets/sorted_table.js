@@ -25,7 +25,7 @@ function line(model, row) {
     if (at) cell.textContent = text;
     else {
       const button = make("button", {type: "button", class: "rcg-open", text, "data-name": row.name,
-        title: "Show this card above"});
+        title: "Look at this one"});
       button.addEventListener("click", () => model.send({kind: "open", name: row.name}));
       cell.append(button);
     }
