@@ -23,12 +23,21 @@ _PROPORTION = 0.07  # logarithm of the proportions that a card may seem to be of
 _FINE = 0.004  # the same when it is, one standard deviation
 _RADIUS, _RADIUS_OVER = 0.7, 1.2  # mm, how far a corner's radius lies below and above the stock's; corners wear off
 _RARE = 1.0  # what the other stocks' being rare costs, as half a squared number of standard deviations
+_SQUARE = 1.0  # mm of radius
+_ENDS, _ENDS_SQUARE = 5, 7  # of the eight ends of lines, that end at a corner
+_BORDER = 2.0  # of 4, how well the four sides show a border
 _RIM = 0.5  # px
 
 
 def is_card(each: Candidate) -> bool:
-    """Whether four lines are taken for a card's edge."""
-    return each.weakest >= _WEAKEST and each.score >= _SCORE and each.misfit < _PROPORTION
+    """Whether four lines are taken for a card's edge.
+
+    A box in the art, a sheet of paper and a book have square corners: a square-cornered stock has to show a border too.
+    """
+    if each.spec.radius < _SQUARE and (each.ends.sum() < _ENDS_SQUARE or each.parts["border"] < _BORDER):
+        return False
+    sound = each.weakest >= _WEAKEST and each.score >= _SCORE and each.misfit < _PROPORTION
+    return bool(sound and each.ends.sum() >= _ENDS)
 
 
 def is_sure(each: Candidate) -> bool:

@@ -194,7 +194,7 @@ def _refined(
     better, reason = stock_of(quad, card.radii, shape, specs, given=given)
     if better != spec:
         spec = better
-        quad, lines = refine_quad(pixels, quad, spec, reaches=(0.4,))
+        quad, lines = refine_quad(pixels, quad, spec)
     outline = Outline(quad=quad, spec=spec, spec_reason=reason, lines=lines, score=card.score)
     if is_cut_off(quad, shape):
         return outline, ("the card is cut off by the edge of the picture", "retake with a margin around the card")

@@ -72,7 +72,7 @@ class _Read:
 
 
 def refine_quad(
-    pixels: Pixels, quad: Floats, spec: CardSpec, *, reaches: tuple[float, ...] = (0.45, 0.35)
+    pixels: Pixels, quad: Floats, spec: CardSpec, *, reaches: tuple[float, ...] = ()
 ) -> tuple[Floats, tuple[SideLine, ...]]:
     """Move a quad onto the edge that it nearly lies on.
 
@@ -80,7 +80,8 @@ def refine_quad(
         pixels: (h, w, 3) uint8 sRGB.
         quad: (4, 2) corners in pixels, clockwise from the left top.
         spec: The card's stock.
-        reaches: How far from the last quad the edge is looked for, mm, round by round.
+        reaches: How far from the last quad the edge is looked for first, mm, round by round; for a quad that lies well
+            off the edge.
 
     Returns:
         (4, 2) px the corners where the fitted edges meet, and the edges in the order of `SIDES`, with depths that count
@@ -237,7 +238,7 @@ def fitted_steps(signal: Floats) -> tuple[Floats, int]:
     bend = before - 2 * here + after
     move = np.where(bend > 1e-15, 0.5 * (before - after) / np.where(bend > 1e-15, bend, 1), 0)
     found = _SHIFTS[at] + np.clip(move, -0.5, 0.5) * (_SHIFTS[1] - _SHIFTS[0])
-    third = max(1, signal.shape[1] // 3)
+    third = signal.shape[1] // 3
     height = np.abs(signal[:, -third:].mean(axis=1) - signal[:, :third].mean(axis=1))
     noise = np.sqrt(here / signal.shape[1])
     edge = (rest.argmin(axis=1) == 0) | (rest.argmin(axis=1) == len(_SHIFTS) - 1)
