@@ -152,7 +152,7 @@ def _grade(page: Path, seed: int, report: Report) -> GradeReport:
     for side, family in (("front", "modern"), ("back", "english-back")):
         drawn = draw_card(seed, family=family, spec=CARD_SPECS["standard"], wear=0.5, side=side)
         scans[side] = page / f"scan_{side}.png"
-        view = render_scan(drawn, np.random.default_rng((seed, len(scans))), dpi=400, lid="black", margin_mm=5)
+        view = render_scan(drawn, np.random.default_rng((seed, len(scans))), dpi=400, lid="grey", margin_mm=5)
         write_image(scans[side], view.pixels)
     return grade(scans["front"], back=scans["back"], spec="standard", out=page, report=report)
 

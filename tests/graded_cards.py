@@ -13,10 +13,10 @@ DPI = 220
 
 @cache
 def scan(seed=3, side="front", dpi=DPI):
-    """A scan of a drawn standard card on a black lid, and its truth."""
+    """A scan of a drawn standard card on a grey lid, and its truth."""
     family = "modern" if side == "front" else "english-back"
     card = draw_card(seed, family=family, spec=CARD_SPECS["standard"], wear=0.5, side=side)
-    return render_scan(card, np.random.default_rng(seed), dpi=dpi, lid="black", margin_mm=5)
+    return render_scan(card, np.random.default_rng(seed), dpi=dpi, lid="grey", margin_mm=5)
 
 
 def write_scan(path, seed=3, side="front"):

@@ -355,7 +355,7 @@ def framed():
     """A card with a dent, graded from a scan and from frames under eight lights."""
     card = draw_card(11, family="modern", spec=CardSpec(), finish="matte", defects=("dent",))
     shot = render_capture(card.surface(10), np.random.default_rng(1), view=View(mm_per_px=0.1))
-    pixels = render_scan(card, np.random.default_rng(2), dpi=DPI, lid="black", margin_mm=5).pixels
+    pixels = render_scan(card, np.random.default_rng(2), dpi=DPI, lid="grey", margin_mm=5).pixels
     return card, grade_card(pixels, capture=replace(shot.capture, mm_per_px=None))
 
 

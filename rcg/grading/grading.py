@@ -13,7 +13,7 @@ from rcg.grading.hand_file import HandLine, hand_path, picture_key, read_hand
 from rcg.grading.types import Grade, GradeReport
 from rcg.images import Pixels, read_image
 from rcg.measuring.face import measure_face, with_wear
-from rcg.measuring.types import FaceMeasurement
+from rcg.measuring.types import FaceMeasurement, Outline
 from rcg.photometric.types import Capture
 from rcg.progress import Report, Tick, silent
 
@@ -34,12 +34,14 @@ class Graded:
         report: What was measured and graded.
         pictures: (h, w, 3) uint8 RGB by "front" and "back".
         surfaces: What frames under several lights showed, by face.
+        places: Where the card lies in those frames, by face.
         standards: What it was graded by, by name.
     """
 
     report: GradeReport
     pictures: dict[str, Pixels]
     surfaces: dict[str, Surface] = field(default_factory=dict)
+    places: dict[str, Outline] = field(default_factory=dict)
     standards: dict[str, Standard] = field(default_factory=dict)
 
 
@@ -113,6 +115,7 @@ def grade_card(
     pictures: dict[str, Pixels] = {}
     faces: dict[str, FaceMeasurement] = {}
     surfaces: dict[str, Surface] = {}
+    places: dict[str, Outline] = {}
     hand: list[tuple[str, ...]] = []
     for name, (source, frames) in sides.items():
         if source is None:
@@ -123,6 +126,7 @@ def grade_card(
             from rcg.grading.frames import finds_of_frames
 
             finds, surfaces[name] = finds_of_frames(frames, spec=asked.spec, report=_named(report, name))
+            places[name] = finds.outline
         found = measure_face(
             pixels, spec=asked.spec, reference=asked.reference if name == "front" else None, finds=finds,
             adjust=_adjusting(pixels, name, asked.workspace, hand), report=_named(report, name),
@@ -134,7 +138,7 @@ def grade_card(
         hand_set=tuple(each for lines in hand for each in lines),
         grades=_grades(faces["front"], faces.get("back"), asked.standards),
     )  # fmt: skip
-    return Graded(report=made, pictures=pictures, surfaces=surfaces, standards=asked.standards)
+    return Graded(report=made, pictures=pictures, surfaces=surfaces, places=places, standards=asked.standards)
 
 
 def grade_all(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rcg.grading.report_html import (
     amount,
     bullets,
     figure,
+    percent,
     picture_uri,
     points_of,
     scale_bar,
@@ -31,6 +36,8 @@ from rcg.grading.report_pictures import (
 )
 from rcg.images import Pixels
 from rcg.measuring.types import CORNERS, MEASURED, SIDES, CornerWear, EdgeWear, FaceMeasurement, Mark, Outline
+
+Floats = NDArray[np.float64]
 
 MOST_SHOWN = 60
 """Marks that get a close-up each; the others stand in the table and in report.json."""
@@ -57,9 +64,8 @@ def _corner(pixels: Pixels, outline: Outline, corner: CornerWear) -> str:
         ("stock missing", amount(corner.missing_area, "mm²")),
     ]
     said = _figures(corner.status, corner.reason, rows)
-    return _close(
-        pixels, outline, window, title=f"{sentence(words(corner.corner))} corner", said=said, marks=corner.marks
-    )
+    title = f"{sentence(words(corner.corner))} corner"
+    return _close(pixels, outline, window, title=title, said=said, rings=_rings(outline, corner.marks))
 
 
 def _radius(corner: CornerWear, outline: Outline) -> str:
@@ -87,7 +93,9 @@ def _edge(pixels: Pixels, outline: Outline, edge: EdgeWear) -> str:
         ("roughness of the cut", with_sigma(edge.roughness, "mm RMS")),
     ]
     said = f'<p class="place">{text(told)}</p>{_figures(edge.status, edge.reason, rows)}'
-    return _close(pixels, outline, window, title=f"{sentence(edge.side)} edge", said=said, marks=edge.marks)
+    return _close(
+        pixels, outline, window, title=f"{sentence(edge.side)} edge", said=said, rings=_rings(outline, edge.marks)
+    )
 
 
 def worst_place(edge: EdgeWear, outline: Outline) -> tuple[float, str]:
@@ -108,8 +116,27 @@ def _figures(status: str, reason: str, rows: Iterable[tuple[str, str]]) -> str:
     return why + (terms(known) if known else "")
 
 
-def marks_html(pixels: Pixels, face: FaceMeasurement) -> str:
-    """Every mark with its place, size and close-up; factory marks apart from damage."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Relief:
+    """A face under raking light, as frames under several lights show it.
+
+    Attributes:
+        pixels: (h, w, 3) uint8, in the pixels of the frames.
+        outline: Where the card lies in them.
+    """
+
+    pixels: Pixels
+    outline: Outline
+
+
+def marks_html(pixels: Pixels, face: FaceMeasurement, *, relief: Relief | None = None) -> str:
+    """Every mark with its place, size and close-up; factory marks apart from damage.
+
+    Args:
+        pixels: (h, w, 3) uint8 RGB, that was measured.
+        face: What was measured.
+        relief: What marks that a photo does not show are shown on.
+    """
     if face.outline is None:
         return ""
     marks = numbered(face)
@@ -119,7 +146,8 @@ def marks_html(pixels: Pixels, face: FaceMeasurement) -> str:
     for origin, title in _ORIGINS:
         group = [(number, mark) for number, mark in marks if _origin(mark) == origin]
         if group:
-            closes = "".join(_mark(pixels, face.outline, *each) for each in group if each[0] <= MOST_SHOWN)
+            shown = [each for each in group if each[0] <= MOST_SHOWN]
+            closes = "".join(_mark(pixels, face.outline, *each, relief=relief) for each in shown)
             parts.append(f'<h4>{title}</h4><div class="closes many">{closes}</div>')
             hidden = [each for each in group if each[0] > MOST_SHOWN]
             parts.append(bullets(f"{number}: {mark_words(mark, face.outline)}" for number, mark in hidden))
@@ -147,16 +175,19 @@ def numbered(face: FaceMeasurement) -> list[tuple[int, Mark]]:
     return list(enumerate(sorted(every_mark(face), key=order), 1))
 
 
-def _mark(pixels: Pixels, outline: Outline, number: int, mark: Mark) -> str:
+def _mark(pixels: Pixels, outline: Outline, number: int, mark: Mark, *, relief: Relief | None) -> str:
     rows = [("place", text(place_words(mark, outline))), ("length", figure(mark.length_mm, 2, "mm"))]
     rows += [("depth from the edge", figure(mark.depth_mm, 2, "mm"))] if mark.depth_mm > 0 else []
     rows += [("area", figure(mark.area_mm2, 2, "mm²"))]
     rows += [("relief", with_sigma(mark.relief_um, "µm"))] if mark.relief_um is not None else []
     rows += [("seen by", "8-light frames" if mark.seen_by == "photometric" else "the photo")]
-    rows += [("sure to", f"{100 * mark.confidence:.0f} %")]
-    window = mark_window(ring_mm(outline, mark))
+    rows += [("sure to", text(percent(mark.confidence)))]
+    ring = ring_mm(outline, mark)
     title = f'<span class="number">{number}</span>{text(sentence(words(mark.label)))}'
-    return _close(pixels, outline, window, title=title, said=terms(rows), marks=[mark])
+    if relief is not None and mark.seen_by == "photometric":
+        pixels, outline = relief.pixels, relief.outline
+        rows.append(("shown", "under raking light"))
+    return _close(pixels, outline, mark_window(ring), title=title, said=terms(rows), rings=[ring])
 
 
 def mark_words(mark: Mark, outline: Outline) -> str:
@@ -173,22 +204,22 @@ def place_words(mark: Mark, outline: Outline) -> str:
     return f"{_THIRDS[row][column]}, at {x:.1f} / {y:.1f} mm"
 
 
-def _close(pixels: Pixels, outline: Outline, window: Window, *, title: str, said: str, marks: Sequence[Mark]) -> str:
+def _rings(outline: Outline, marks: Sequence[Mark]) -> list[Floats]:
+    return [ring_mm(outline, mark) for mark in marks if len(mark.outline) > 1]
+
+
+def _close(pixels: Pixels, outline: Outline, window: Window, *, title: str, said: str, rings: Sequence[Floats]) -> str:
     """A close-up with its scale bar and the outlines of marks; title and words are HTML already."""
     scale = CLOSE_PX / max(window.width, window.height)
     if window.width > 2 * window.height:
         scale *= 2  # a stretch of an edge is as wide as two corners
     uri = picture_uri(view(pixels, outline, window, scale=scale), quality=86)
-    rings = "".join(
-        f'<polygon class="mark" points="{points_of(window.inside(ring_mm(outline, mark)), 3)}"/>'
-        for mark in marks
-        if len(mark.outline) > 1
-    )
+    drawn = "".join(f'<polygon class="mark" points="{points_of(window.inside(each), 3)}"/>' for each in rings)
     size = f"{short(window.width, 3)} {short(window.height, 3)}"
     return (
         f'<figure class="close"><svg viewBox="0 0 {size}" role="img" aria-label="Close-up">'
         f'<image href="{uri}" width="{short(window.width, 3)}" height="{short(window.height, 3)}" '
-        f'preserveAspectRatio="none"/>{rings}{scale_bar(window.width, window.height)}</svg>'
+        f'preserveAspectRatio="none"/>{drawn}{scale_bar(window.width, window.height)}</svg>'
         f"<figcaption><h5>{title}</h5>{said}</figcaption></figure>"
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rcg.grading.report_close import corners_html, edges_html, marks_html, numbered
+from rcg.grading.report_close import Relief, corners_html, edges_html, marks_html, numbered
 from rcg.grading.report_html import (
     bullets,
     figure,
@@ -48,7 +48,9 @@ _METHODS = {
 }
 
 
-def face_html(pixels: Pixels, face: FaceMeasurement, name: str, *, hand_set: Sequence[str] = ()) -> str:
+def face_html(
+    pixels: Pixels, face: FaceMeasurement, name: str, *, hand_set: Sequence[str] = (), relief: Relief | None = None
+) -> str:
     """The section of one face.
 
     Args:
@@ -56,6 +58,7 @@ def face_html(pixels: Pixels, face: FaceMeasurement, name: str, *, hand_set: Seq
         face: What was measured.
         name: "front" or "back".
         hand_set: Lines of this face that a person has set, such as "left inner".
+        relief: What marks that a photo does not show are shown on.
     """
     stations = () if face.centering is None else stations_of(face.centering)
     picture = _picture(pixels, face, name, stations)
@@ -65,7 +68,7 @@ def face_html(pixels: Pixels, face: FaceMeasurement, name: str, *, hand_set: Seq
         f'<div class="split"><div class="stage">{picture}</div><div class="facts">{facts}{_notes(face)}</div></div>',
         _part("Corners", corners_html(pixels, face)),
         _part("Edges", edges_html(pixels, face), "Each with the outside of the card up."),
-        _surface(pixels, face) if face.outline is not None else "",
+        _surface(pixels, face, relief) if face.outline is not None else "",
         "</section>",
     ]
     return "".join(parts)
@@ -196,9 +199,9 @@ def _notes(face: FaceMeasurement) -> str:
     return f'<div class="notes"><h4>Worth knowing</h4>{told}</div>' if told else ""
 
 
-def _surface(pixels: Pixels, face: FaceMeasurement) -> str:
+def _surface(pixels: Pixels, face: FaceMeasurement, relief: Relief | None) -> str:
     surface = face.surface
-    closes = marks_html(pixels, face)
+    closes = marks_html(pixels, face, relief=relief)
     said = []
     if surface.status == UNDETERMINED:
         said.append(f"The surface was not judged: {surface.reason or 'nothing was looked at'}.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rcg.files import write_bytes, write_json, write_text
 from rcg.grading.grading import Graded
+from rcg.grading.report_close import Relief
 from rcg.grading.report_json import report_values
 from rcg.grading.report_page import report_page
 from rcg.grading.report_pictures import overlay
@@ -32,12 +33,17 @@ def write_report(graded: Graded, folder: str | Path) -> Path:
 
 def page_of(graded: Graded) -> str:
     """The report as one page that needs no other file."""
-    relit = None
-    if graded.surfaces:
-        from rcg.grading.report_relit import relit_html
+    if not graded.surfaces:
+        return report_page(graded.report, graded.pictures, standards=graded.standards)
+    from rcg.grading.report_relit import raking_picture, relit_html
 
-        relit = relit_html(graded.surfaces)
-    return report_page(graded.report, graded.pictures, standards=graded.standards, relit=relit)
+    reliefs = {
+        name: Relief(pixels=raking_picture(surface), outline=graded.places[name])
+        for name, surface in graded.surfaces.items()
+    }
+    return report_page(
+        graded.report, graded.pictures, standards=graded.standards, relit=relit_html(graded.surfaces), reliefs=reliefs
+    )
 
 
 def overlay_of(graded: Graded, face: str) -> Pixels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
+from rcg.grading.report_close import Relief
 from rcg.grading.report_face import face_html
 from rcg.grading.report_html import bullets, interval, percent, sentence, step, text, words
 from rcg.grading.standard import Standard
@@ -22,6 +23,7 @@ def report_page(
     *,
     standards: Mapping[str, Standard] | None = None,
     relit: Mapping[str, str] | None = None,
+    reliefs: Mapping[str, Relief] | None = None,
 ) -> str:
     """The page as text.
 
@@ -30,6 +32,7 @@ def report_page(
         pictures: The pictures that were measured, (h, w, 3) uint8 RGB, by "front" and "back".
         standards: What was graded by, by name: their steps' names and sources stand on the page too.
         relit: HTML of the relit surface of a face, as `relit_html` makes it.
+        reliefs: What marks of a face that a photo does not show are shown on.
 
     Returns:
         HTML; the same report and pictures give the same bytes.
@@ -39,7 +42,7 @@ def report_page(
         _head(report),
         _grades(report.grades, standards or {}),
         _not_judged(report),
-        *(_face(report, name, face, pictures) for name, face in faces),
+        *(_face(report, name, face, pictures, (reliefs or {}).get(name)) for name, face in faces),
         *(f'<section class="relit"><h2>{name.capitalize()}, relit</h2>{html}</section>'
           for name, html in (relit or {}).items()),
         _reading(standards or {}),
@@ -234,9 +237,11 @@ def _missing(face: FaceMeasurement) -> list[str]:
     return said
 
 
-def _face(report: GradeReport, name: str, face: FaceMeasurement, pictures: Mapping[str, Pixels]) -> str:
+def _face(
+    report: GradeReport, name: str, face: FaceMeasurement, pictures: Mapping[str, Pixels], relief: Relief | None
+) -> str:
     hand = [each.removeprefix(f"{name} ") for each in report.hand_set if each.startswith(f"{name} ")]
-    return face_html(pictures[name], face, name, hand_set=hand)
+    return face_html(pictures[name], face, name, hand_set=hand, relief=relief)
 
 
 def _reading(standards: Mapping[str, Standard]) -> str:

@@ -6,8 +6,10 @@ import base64
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 
+from rcg.images import Pixels
 from rcg.relight import code_of_view, pack, style_of_view
 
 if TYPE_CHECKING:
@@ -31,6 +33,25 @@ def relit_html(surfaces: Mapping[str, Surface]) -> dict[str, str]:
         shared = "" if found else f"<style>{style_of_view()}{_STYLE}</style><script>{code_of_view()}{_CODE}</script>"
         found[name] = shared + _view(name, surface)
     return found
+
+
+def raking_picture(surface: Surface) -> Pixels:
+    """A surface without its print, in light that comes low from the upper left.
+
+    Args:
+        surface: What frames under several lights showed.
+
+    Returns:
+        (h, w, 3) uint8 grey; slopes of the 99.5th percentile reach black and white.
+    """
+    from rcg.normals import level_outside
+
+    normals = level_outside(surface.normal_map.normals, surface.mask)
+    slope = (normals[..., 1] - normals[..., 0]) / np.maximum(normals[..., 2], 0.1)  # of the light's own direction
+    slope = slope - np.median(slope)
+    most = max(float(np.percentile(np.abs(slope[::3, ::3]), 99.5)), 1e-4)
+    grey = np.clip(127.5 + 127.5 * slope / most, 0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 _STYLE = """
