@@ -108,6 +108,7 @@ def test_a_line_is_dragged_and_ratio_and_grades_follow(tmp_path, made, look):
 
 def drag_by_mouse(me, look):
     """The line follows the mouse at once, the verdict meanwhile, and it is kept when the button is let go."""
+    place = me.page.locator(".rcg-lines-stage").locator("visible=true").first.bounding_box()
     x, y = me.at("left_inner", 0.4)
     before, verdict = me.left, me.verdict
     me.page.mouse.move(x, y)
@@ -122,6 +123,8 @@ def drag_by_mouse(me, look):
     me.settled("is set by hand and kept")
     me.shot(f"grading dragged {look}")
     assert me.overlay("view.lines.left_inner.hand")
+    after = me.page.locator(".rcg-lines-stage").locator("visible=true").first.bounding_box()
+    assert after["y"] == pytest.approx(place["y"], abs=1), "the picture stays under the hand"
     assert "±" in me.chip
 
 
@@ -250,7 +253,9 @@ def test_on_a_tablet_a_finger_drags_and_two_fingers_zoom(tmp_path, made):
         me.settled("is set by hand and kept")
         assert me.left > before + 1
         scale = me.overlay("view.scale()")
-        box = me.page.locator(".rcg-lines-stage").locator("visible=true").first.bounding_box()
+        stage = me.page.locator(".rcg-lines-stage").locator("visible=true").first
+        stage.scroll_into_view_if_needed()
+        box = stage.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         touch("touchStart", (x - 20, y), (x + 20, y))
         for step in range(1, 6):

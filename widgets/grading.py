@@ -208,7 +208,8 @@ class GradingPanel(Panel):
         self.controls.update(face=face, overlay=self.overlay, card=one)
         row = beside(one, face, again, align_items="center", margin="0 0 6px 0")
         self._faces, self._cards_found = face, one
-        self._lines_card = card(row, self.told("lines"), self.overlay, title="Lines and points")
+        told = self.told("lines")  # below, so that the picture stays where the hand is
+        self._lines_card = card(row, self.overlay, told, title="Lines and points")
         return self._lines_card
 
     def _choose(self, name: str | None) -> None:
@@ -260,7 +261,8 @@ class GradingPanel(Panel):
             each.layout.display = display
         self._cards_found.layout.display = "" if len(m.cards) > 1 else "none"
         self._faces.layout.display = "" if len(m.table) > 1 else "none"
-        self.controls["reset"].layout.display = "" if any(each.lines for each in m.table.values()) else "none"
+        hand = any(each.lines for each in m.table.values())
+        self.controls["reset"].layout.visibility = "visible" if hand else "hidden"  # it keeps its place
         self.controls["page"].ready = m.report is not None
         if here is None:
             self.overlay.show(None, None, key="")

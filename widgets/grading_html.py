@@ -68,7 +68,7 @@ def verdict_html(report: GradeReport | None) -> str:
     if report.back is None:
         fix = "A photo of the back: both faces count, and some standards give no grade without it."
         parts.append(f'<div class="rcg-unknown"><h4>Back</h4><b>not given</b><div>Fix: {fix}</div></div>')
-    hand = ""
+    hand = '<div class="rcg-muted">all lines as measured</div>'  # the same height, so that nothing below moves
     if report.hand_set:
         hand = f"<div>{tag_html('set by hand', 'brand')} {escape(', '.join(report.hand_set))}</div>"
     return f'{STYLE}<div class="rcg-verdict">{"".join(parts)}</div>{hand}{_said(report.notes)}'
