@@ -25,6 +25,8 @@ _RADIUS, _RADIUS_OVER = 0.7, 1.2  # mm, how far a corner's radius lies below and
 _RARE = 1.0  # what the other stocks' being rare costs, as half a squared number of standard deviations
 _SQUARE = 1.0  # mm of radius
 _ENDS, _ENDS_SQUARE = 5, 7  # of the eight ends of lines, that end at a corner
+_OPEN = 3  # of its four sides, that have an even table beside them
+_CORNERS = 1.3  # of 2.6, how well round corners fit
 _BORDER = 2.0  # of 4, how well the four sides show a border
 _RIM = 0.5  # px
 
@@ -34,7 +36,11 @@ def is_card(each: Candidate) -> bool:
 
     A box in the art, a sheet of paper and a book have square corners: a square-cornered stock has to show a border too.
     """
-    if each.spec.radius < _SQUARE and (each.ends.sum() < _ENDS_SQUARE or each.parts["border"] < _BORDER):
+    if each.spec.radius < _SQUARE:
+        alone = each.ends.sum() >= _ENDS_SQUARE and each.open_sides >= _OPEN
+        if not alone or each.parts["border"] < _BORDER:
+            return False
+    elif each.parts["corners"] < _CORNERS:
         return False
     sound = each.weakest >= _WEAKEST and each.score >= _SCORE and each.misfit < _PROPORTION
     return bool(sound and each.ends.sum() >= _ENDS)
@@ -100,6 +106,10 @@ def why_none(candidates: Sequence[Candidate], shape: tuple[int, int]) -> tuple[s
         return "the card reaches the edge of the picture, or beyond", "retake with a margin around the card"
     if best.misfit >= _PROPORTION:
         return "what was found has the proportions of no known card", "name the card's stock, or retake from above"
+    if best.weakest >= _WEAKEST:
+        return "what was found has neither the corners nor the border of a card: a book, a sheet, a box in the art?", (
+            "retake with the whole card in the picture, or name its stock"
+        )
     side = ("left", "top", "right", "bottom")[
         int(np.argmin([each.line.support * each.distinct for each in best.sides]))
     ]

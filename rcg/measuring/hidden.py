@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rcg.images import Pixels
 from rcg.measuring.outlines import corner_radii
-from rcg.measuring.profiles import find_lines, read_strip
+from rcg.measuring.profiles import find_lines, in_card, read_strip, sampled_lab, side_length
 from rcg.measuring.rectify import photo_points
 from rcg.measuring.types import CORNERS, SIDES, Outline
 
@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 _NEAR = 14.0  # mm of both edges that belong to a corner
 _LOST = 0.5  # share of them that has to be lost on one edge, for something to lie over the corner
 _RADIUS = 1.3  # mm that a corner's radius may be off before it is thought hidden
+_UNLIKE = 10.0  # CIE76 of a corner to its sides, on the card and beside it
 _RUN = 5.0  # mm of an edge that is lost in one piece, for something to lie over it
 _AGREE = 0.4  # share of an edge that has to be seen
 _SEAM = (-5.5, -0.25)  # mm, where a sleeve's seam or a slab's well may lie
@@ -36,13 +37,33 @@ def what_hides(pixels: Pixels, outline: Outline) -> tuple[str, str] | None:
             )
     radii = corner_radii(pixels, outline.quad[None], size)[0]
     for corner, radius in zip(CORNERS, radii, strict=True):
-        odd = not -_RADIUS < max(0.0, float(radius)) - outline.spec.radius < 2 * _RADIUS
-        if odd and max(_lost_near(outline, side, end) for side, end in _ENDS[corner]) > _LOST:
+        if -_RADIUS < max(0.0, float(radius)) - outline.spec.radius < 2 * _RADIUS:
+            continue
+        lost = max(_lost_near(outline, side, end) for side, end in _ENDS[corner])
+        if lost > _LOST or _unlike_its_sides(pixels, outline, corner):
             return (
                 f"something lies over the {corner.replace('_', ' ')} corner of the card",
                 "retake with nothing over the card's corners, held by none of them",
             )
     return None
+
+
+def _unlike_its_sides(pixels: Pixels, outline: Outline, corner: str) -> bool:
+    """Whether a corner's colours, on the card and beside it, are those of neither of its two sides."""
+    size = outline.spec.width, outline.spec.height
+    near, along = np.array([1.6, 2.4, 3.2]), np.array([12.0, 14.0, 16.0, 18.0, 20.0, 22.0])
+    inside, outside = np.array([1.0, 1.6, 2.2]), np.array([-1.4, -1.0, -0.6])
+    away = []
+    for deep in (inside, outside):
+        seen = []
+        for side, end in _ENDS[corner]:
+            length = side_length(side, size)
+            for places in (near, along):
+                at = places if end == 0 else length - places
+                spots = in_card(side, size, np.repeat(at, len(deep)), np.tile(deep, len(at)))
+                seen.append(np.median(sampled_lab(pixels, photo_points(outline, spots)), axis=0))
+        away.append(min(float(np.linalg.norm(seen[0] - seen[1])), float(np.linalg.norm(seen[2] - seen[3]))))
+    return min(away) > _UNLIKE
 
 
 def _lost_near(outline: Outline, side: str, end: int) -> float:

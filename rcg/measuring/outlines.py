@@ -36,6 +36,7 @@ _ROUND = 2.6  # what corners of the right radius weigh against one side's full s
 _RADIUS, _RADIUS_OVER = 0.9, 1.7  # mm that a corner's radius may be below and above the stock's: corners wear off
 _UNSEEN = 0.4  # what a corner counts that cannot be told from the table
 _CLEAR = 3.0  # CIE76 between table and card, for a corner to be seen
+_EVEN = 9.0  # CIE76 that a table changes by over some millimetres
 _END = 0.3  # what a line costs that runs on beyond its corner
 _PROPORTION = 0.02  # logarithm of the proportions that costs a quarter
 _RARE = 0.5  # what a stock costs that is not the standard one
@@ -79,6 +80,7 @@ class Candidate:
         parts: What speaks for it: support (0 to 4), border (0 to 4), colour, aspect, corners, ends.
         sides: The four chosen lines in the order of `SIDES`.
         radii: (4,) mm, of the corners; NaN where they cannot be seen.
+        open_sides: How many of its sides have one even thing beside them.
         ends: (8,) whether each side's line ends at its corner, both ends of the left, top, right and bottom one.
     """
 
@@ -88,6 +90,7 @@ class Candidate:
     parts: dict[str, float]
     sides: tuple[Side, ...]
     radii: Floats = field(default_factory=lambda: np.full(4, np.nan))
+    open_sides: int = 0
     ends: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(8, np.bool_))
 
     @property
@@ -218,8 +221,24 @@ def crossings(lines: Floats, size: tuple[float, float]) -> Floats:
 def _with_ends(pixels: Pixels, each: Candidate) -> Candidate:
     """Takes off what it costs that lines run on beyond the corners, as a table's do and a card's do not."""
     size = each.spec.width, each.spec.height
-    ends = _ending(pixels, straight(each.quad, size), size, each.sides)
-    return replace(each, parts=each.parts | {"ends": _END * float(ends.sum() - len(ends))}, ends=ends)
+    to_px = straight(each.quad, size)
+    ends = _ending(pixels, to_px, size, each.sides)
+    parts = each.parts | {"ends": _END * float(ends.sum() - len(ends))}
+    return replace(each, parts=parts, ends=ends, open_sides=_open_sides(pixels, to_px, size))
+
+
+def _open_sides(pixels: Pixels, to_px: Mapping, size: tuple[float, float]) -> int:
+    """How many sides have one even thing beside them, as a table is and a card around a box in its art is not."""
+    along = np.linspace(0.1, 0.9, 14)
+    deep = np.array([-2.0, -2.5, -5.0, -5.5, -8.0, -8.5])
+    found = 0
+    for side in SIDES:
+        length = size[1] if side in ("left", "right") else size[0]
+        spots = in_card(side, size, np.repeat(along * length, len(deep)), np.tile(deep, len(along)))
+        lab = sampled_lab(pixels, to_px(spots)).reshape(len(along), 3, 2, 3).mean(axis=2)
+        away = np.linalg.norm(lab[:, 1:] - lab[:, :1], axis=2)
+        found += bool((np.median(away, axis=0) < _EVEN).all())
+    return found
 
 
 def _costs(off: Floats) -> Floats:
