@@ -97,7 +97,7 @@ def _whitening(rim: Rim, strip: Strip, contour: Contour, sides: tuple[SideReadin
     known = [each.whitening for each in sides if not each.whitening.reason]
     if not known:
         return find_whitening(strip, contour, rim.white)
-    face = min(each.cut_face for each in known)  # of a side that is white all along, the rim looks like its cut face
+    face = float(np.mean([each.cut_face for each in known]))
     noise = min(each.noise for each in known)
     return find_whitening(strip, contour, rim.white, cut_face=face, noise=noise)
 

@@ -99,7 +99,7 @@ def _edge(rim: Rim, reading: SideReading) -> EdgeWear:
 
 def white_runs(strip: Strip, white: Whitening, *, join_mm: float = _JOIN_MM) -> list[tuple[int, int]]:
     """The stretches of a strip that are white beyond its cut face."""
-    flags = white.judged & (white.depth > max(LEAST_MM, 1.0 / strip.px_mm, 3 * white.noise))
+    flags = white.judged & (white.depth > max(LEAST_MM, 1.1 / strip.px_mm, 3 * white.noise))
     step = float(np.median(strip.width))
     found = runs(flags, gap=round(join_mm / step), least=math.ceil(_LEAST_LENGTH_MM / step))
     return [(a, b) for a, b in found if _white_area(strip, white, a, b) >= _LEAST_AREA_MM2]
@@ -149,7 +149,7 @@ def white_marks(rim: Rim, strip: Strip, white: Whitening, *, label: str) -> list
         part = slice(first, past)
         deep = white.depth[part]
         length, depth = float(strip.width[part].sum()), float(np.quantile(deep, 0.95))
-        flaked = label == "edge_whitening" and _in_flakes(deep, white.strength[part], length)
+        flaked = label == "edge_whitening" and _in_flakes(deep + white.cut_face, white.strength[part], length)
         found.append(
             mark_of(
                 rim, strip, part, white.start, white.start + white.depth,

@@ -28,7 +28,7 @@ _DOT_MM2, _DOT_STEP = (0.055, 1.2), 0.11
 _STAIN_MM2, _STAIN_STEP = 1.6, 0.03
 _LINE_GAP_MM = 0.7
 _LINE_MM, _LINE_STEP, _LINE_THICK_MM = 1.6, 0.07, 0.55
-_PRINT_LINE_SHARE, _PRINT_LINE_SIGMAS = 0.75, 7.0
+_PRINT_LINE_SHARE, _PRINT_LINE_SIGMAS, _PRINT_LINE_PX_MM = 0.75, 7.0, 11.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,7 +63,7 @@ def measure_surface(pixels: Pixels, outline: Outline, *, centering: Centering | 
         reason = "no even border is known on which marks would stand out from the print"
         return Surface(status=UNDETERMINED, reason=reason, not_seen=(*NOT_SEEN, NOT_SEEN_IN_ART), share_judged=0.0)
     lines, on_lines = _lines(frame)
-    marks = [*_print_lines(frame), *lines]
+    marks = [*(_print_lines(frame) if frame.px_mm >= _PRINT_LINE_PX_MM else ()), *lines]
     marks += _dots(frame, on_lines)
     marks += _stains(frame)
     reason = "one photo shows only what changes the colour" + (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rcg.measuring.contour import Contour
+from rcg.measuring.contour import CUT_FACE_MM, Contour
 from rcg.measuring.rim import Plane, Strip
 from rcg.measuring.types import Floats
 
@@ -25,9 +25,9 @@ TOUCHES_MM = 0.16
 """White that begins farther in than this does not belong to the rim."""
 DEEPEST_MM = 1.7
 """White that reaches farther in than this is print, glare or a light that is mirrored."""
-CUT_FACE_MM = 0.12
-"""The most that a cut face shows by itself: 0.05 to 0.1 mm measured on black backs, and the blur of a pixel."""
-LEAST_MM = 0.05
+_OFTEN = 0.2
+_LITTLE_MM = 0.06
+LEAST_MM = 0.07
 """Whitening that reaches less than this beyond the cut face is not told from it."""
 _LIKE_PAPER = 0.3
 """Ground that differs less than this from white paper is as pale."""
@@ -79,7 +79,7 @@ def find_whitening(
     share = whiteness(strip, white)
     reach, strength = _reach(strip, share, start)
     judged = (reach < DEEPEST_MM) & strip.inside[:, strip.columns(0, DEEPEST_MM)].all(axis=1)
-    usable = reach[judged]
+    usable = (reach - start)[judged]
     face = _cut_face(usable, strip.px_mm) if cut_face is None else cut_face
     more = reach - start - face
     scatter = _noise(more[judged], strip.px_mm) if noise is None else noise
@@ -95,7 +95,7 @@ def _followed_start(contour: Contour) -> Floats:
 
     followed = np.where(np.isfinite(contour.depth), contour.depth, contour.offset)
     smooth = median_filter(followed, size=9, mode="nearest")
-    return np.asarray(np.clip(smooth, 0.0, contour.threshold))
+    return np.asarray(np.clip(smooth, 0.0, _LITTLE_MM))
 
 
 def why_unseen(strip: Strip, white: Floats) -> str:
@@ -151,6 +151,9 @@ def _cut_face(reach: Floats, px_mm: float) -> float:
         best = int(np.argmin(spans))
         values = values[best : best + half]
     common = float(np.median(values)) if len(values) else 0.0
+    some = reach[reach > 0.02]
+    if len(some) > _OFTEN * max(len(reach), 1):  # a face at the limit of what shows is seen in parts only
+        common = max(common, float(np.median(some)))
     return min(common, max(CUT_FACE_MM, 1.5 / px_mm))
 
 
