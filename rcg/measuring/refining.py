@@ -41,6 +41,8 @@ _REACH_PX = 4.0  # of the profile that the edge is fitted in, to both sides
 _SHIFTS = np.linspace(-2.2, 2.2, 45)  # px, places of the edge that are tried
 _BLURS = (0.45, 0.65, 0.9, 1.25, 1.8)  # px
 _UNITS = (1, 2, 4)  # by which a blurred picture is taken as a coarser one
+_ASTRAY_MM = 0.9  # from the quad, which lies within a few tenths
+_REACH_MM = 0.85  # beyond that there may be an inner frame, or a well
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB, IEC 61966-2-1
 _SEEN = 0.6  # power of light that a wide ramp is read in: a cut face that is seen at a slant, whose half the eye takes
 _DISTINCT = 3.0  # CIE76 of a step that is surely one
@@ -91,7 +93,7 @@ def refine_quad(
     margin = spec.radius + 1.0
     for reach in reaches:
         to_px = straight(quad, size)
-        curves = [_coarse(pixels, to_px, side, size, (reach, margin)) for side in SIDES]
+        curves = [_coarse(pixels, to_px, side, size, (reach, margin)).curve for side in SIDES]
         quad = to_px(meeting(curves, size))
     to_px = straight(quad, size)
     found = [_side(pixels, to_px, side, size, margin) for side in SIDES]
@@ -103,24 +105,37 @@ def refine_quad(
 
 def _side(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], margin: float) -> _Read:
     """A side's edge: from where the card's colour is half lost where stations agree on it, or from the largest step."""
-    crossed = _crossed(pixels, to_px, side, size, margin)
-    largest = _coarse(pixels, to_px, side, size, (0.35, margin))
+    length = side_length(side, size)
+    ends = np.array([margin, length / 2, length - margin])
+    crossed = _tamed(_crossed(pixels, to_px, side, size, margin), ends)
+    coarse = _coarse(pixels, to_px, side, size, (0.35, margin))
+    largest = _tamed(coarse.curve, ends)
     best = _fine(pixels, to_px, side, size, (crossed, margin))
-    ends = np.array([margin, side_length(side, size) / 2, side_length(side, size) - margin])
     if best.agree < 0.9 and float(np.abs(crossed.at(ends) - largest.at(ends)).max()) * best.px_mm > 1.0:
         other = _fine(pixels, to_px, side, size, (largest, margin))
         best = best if best.agree > 0.8 * other.agree else other
-    return _fine(pixels, to_px, side, size, (best.curve, margin))
+    best = _fine(pixels, to_px, side, size, (_tamed(best.curve, ends), margin))
+    astray = np.abs(best.curve.at(ends)).max() > _ASTRAY_MM
+    return coarse if astray or best.agree < 0.6 * coarse.agree else best  # of few pixels, the wide filter makes more
 
 
-def _coarse(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], within: tuple[float, float]) -> Curve:
-    """The curve along the change of colour that most stations show; `within` is how far to look, and the margin, mm."""
+def _tamed(curve: Curve, ends: Floats) -> Curve:
+    """A curve, or the straight side where stations that agree on nothing have led it astray."""
+    if np.abs(curve.at(ends)).max() < _ASTRAY_MM:
+        return curve
+    return Curve(coefficients=np.zeros(2), middle=curve.middle, weights=curve.weights * 0, scatter=np.inf)
+
+
+def _coarse(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], within: tuple[float, float]) -> _Read:
+    """The edge along the change of colour that most stations show; `within` is how far to look, and the margin, mm."""
     reach, margin = within
     strip = read_strip(pixels, to_px, side, size, depths=(-reach - 1.2, reach + 1.2), stations=64, margin=margin)
     lines = [each for each in find_lines(strip) if abs(each.offset) <= reach]
     best = max(lines, key=lambda each: each.support * min(1.0, each.contrast / _DISTINCT), default=None)
     at = np.zeros(len(strip.along)) if best is None else depth_of(best, strip.along, strip.length)
-    return bowed_curve(strip.along, edge_depths(strip, at, reach if best is None else _BOW_MM), strip.length / 2)
+    depth = edge_depths(strip, at, reach if best is None else max(_BOW_MM, 1.5 / strip.px_mm))
+    curve = bowed_curve(strip.along, depth, strip.length / 2)
+    return _Read(side=side, along=strip.along, depth=depth, curve=curve, px_mm=strip.px_mm)
 
 
 def edge_depths(strip: Strip, at: Floats, reach: float) -> Floats:
@@ -152,10 +167,10 @@ def _crossed(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float
 
     Beside an edge there may be a seam, a shadow or both, and steps of their own: the edge is the innermost.
     """
-    strip = read_strip(pixels, to_px, side, size, depths=(-0.8, 1.0), stations=64, margin=margin)
-    clear = max(0.3, 2.5 / strip.px_mm)
+    clear = max(0.3, 2.5 / density(to_px, side, size))
+    strip = read_strip(pixels, to_px, side, size, depths=(-clear - 0.5, clear + 0.7), stations=64, margin=margin)
     inside = (strip.depth > clear) & (strip.depth < clear + 0.5)
-    outside = (strip.depth > -0.2 - clear) & (strip.depth < 0.05 - clear)
+    outside = (strip.depth > -clear - 0.2) & (strip.depth < -clear + max(0.05, 1.1 * strip.step))
     card = np.median(strip.lab[:, inside], axis=1)
     away = np.median(strip.lab[:, outside], axis=1) - card
     height = np.linalg.norm(away, axis=1)
@@ -177,7 +192,7 @@ def _fine(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], 
     fine = np.linspace(margin, length - margin, STATIONS * beside)
     along = fine.reshape(STATIONS, beside).mean(axis=1)
     shift = np.full(STATIONS, np.nan)
-    for unit in _UNITS:
+    for unit in [each for each in _UNITS if each == 1 or each * _REACH_PX < _REACH_MM * px_mm]:
         reach = unit * np.arange(-2 * _REACH_PX, 2 * _REACH_PX + 1) / 2  # every half pixel
         depth = curve.at(fine)[:, None] + reach[None, :] / px_mm
         grid = in_card(side, size, np.repeat(fine, len(reach)), depth.reshape(-1))
