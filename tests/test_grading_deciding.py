@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from rcg.grading import Distribution, grade_faces, read_standards, true_face
-from rcg.grading.sampling import amounts, draw_face
+from rcg.grading.amounts import amounts
+from rcg.grading.sampling import draw_face
 from rcg.grading.simulating import Errors, noisy_face, pit
 from rcg.measuring import CornerWear, EdgeWear, FaceMeasurement, Surface, Value
 from rcg.synthetic import draw_card, make_defect, with_defects
@@ -342,8 +343,12 @@ def test_amounts_follow_bayes_rule():
 def test_both_axes_err_together_a_little():
     found = draw_face(face(60, 60, 1.0), "front", draws=50_000).figures
     both = found["centering.mean_share"] + found["centering.mean_other"]
-    # the variance of a sum of two errors of one point each that have a fifth of it in common
-    assert np.var(both) == pytest.approx(2 + 2 * 0.2, rel=0.05)
+    rng = np.random.default_rng(3)
+    own, common = rng.standard_normal((2, 50_000)), rng.standard_normal(50_000)
+    student = np.sqrt(4 / rng.chisquare(4, (2, 50_000)))
+    expected = ((math.sqrt(0.2) * common + math.sqrt(0.8) * own) * student).sum(axis=0)
+    quarters = [np.diff(np.quantile(each, [0.25, 0.75]))[0] for each in (both, expected)]
+    assert quarters[0] == pytest.approx(quarters[1], rel=0.03)
 
 
 def test_true_faces_have_the_geometry_of_their_cards():

@@ -52,7 +52,7 @@ _GONE = frozenset({"rough_cut", "notch", "missing_stock", "corner_rounding"})
 _EXACT = Value(0.0, 0.0)
 
 
-def true_face(card: Card, *, unseen: Collection[str] = ()) -> FaceMeasurement:
+def true_face(card: Card, *, unseen: Collection[str] = (), cut_face_mm: float = 0.0) -> FaceMeasurement:
     """The figures of a rendered card's side as its geometry has them, every sigma 0.
 
     Corners and sides are divided as the measuring divides them, and its stations used.
@@ -60,6 +60,7 @@ def true_face(card: Card, *, unseen: Collection[str] = ()) -> FaceMeasurement:
     Args:
         card: From `rcg.synthetic`.
         unseen: Labels of defects to leave out, such as `PHOTO_CANNOT_SHOW`.
+        cut_face_mm: How wide the cut face shows in the picture that is held against this; whitening counts from there.
 
     Returns:
         A face in a picture of `PX_MM` pixels a millimetre in which the card's left top corner is the origin. A card
@@ -72,7 +73,7 @@ def true_face(card: Card, *, unseen: Collection[str] = ()) -> FaceMeasurement:
         (Value(value=0.0, sigma=0.0), 'measured')
     """
     spec, defects = card.spec, [each for each in card.defects if each.label not in unseen]
-    rim = _Rim(spec, defects)
+    rim = _Rim(spec, defects, cut_face_mm)
     marks = [(each, _mark(each, rim)) for each in defects]
     at_rim = {id(each): _part(spec, each) for each in defects if each.label in _WHITE | _GONE}
     return FaceMeasurement(
@@ -206,8 +207,8 @@ class _Strip:
 class _Rim:
     """The card's defects at its rim, as masks that can be asked at any place."""
 
-    def __init__(self, spec: CardSpec, defects: Sequence[Defect]) -> None:
-        self.spec = spec
+    def __init__(self, spec: CardSpec, defects: Sequence[Defect], cut_face_mm: float) -> None:
+        self.spec, self.cut_face = spec, cut_face_mm
         self.white = self._mask(each.outline for each in defects if each.label in _WHITE)
         self.gone = self._mask(each.outline for each in defects if each.label in _GONE)
         self.rough = self._mask(each.outline for each in defects if each.label == "rough_cut")
@@ -234,7 +235,8 @@ class _Rim:
         places = base[:, None, :] + into[:, None, :] * depth[None, :, None]
         missing = self._at(gone, places)
         start = np.where(missing.all(axis=1), len(depth), np.argmin(missing, axis=1))
-        white = self._at(self.white, places) & (np.arange(len(depth)) >= start[:, None])
+        first = start + round(self.cut_face / _STEP_MM)
+        white = self._at(self.white, places) & (np.arange(len(depth)) >= first[:, None])
         return _Strip(gone=start * _STEP_MM, white=white.sum(axis=1) * _STEP_MM, width=width, focus=focus)
 
     def _at(self, mask: Mask, places: Floats) -> Mask:
