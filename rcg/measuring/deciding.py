@@ -48,7 +48,7 @@ def is_card(each: Candidate) -> bool:
 
 def is_sure(each: Candidate) -> bool:
     """Whether it is a card beyond doubt, so that what lies on it need not be looked at."""
-    rounded = each.spec.radius > 1 and each.parts["corners"] > 2.0 and bool(each.ends.sum() >= 7)
+    rounded = each.spec.radius > 1 and each.parts["corners"] > 1.6 and bool(each.ends.sum() >= 7)
     return is_card(each) and each.score > (_SURE_ROUND if rounded else _SURE)
 
 

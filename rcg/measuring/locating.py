@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from rcg.progress import Report, silent, tracked
 Floats = NDArray[np.float64]
 
 _TRIED, _TRIED_EVERY = 20, 240  # proposals that are looked at
-_SAME_PLACE = 6  # proposals with about the same middle that are looked at
+_SAME_PLACE = 5  # proposals with about the same middle that are looked at
 _MANY = 4  # cards of one stock, for others beside them to be thought of the same
 _FEWEST = 40  # px that the shorter side of a picture has to have
 _DOUBTFUL = 3.0  # how much less than the best a card may score that is wanted for its size
@@ -164,7 +165,8 @@ def _apart(cards: list[Candidate], *, every: bool) -> list[Candidate]:
 
     A rectangle around another one is preferred where the two score alike: the art's box lies on the card.
     """
-    left = sorted(cards, key=lambda each: (-each.score, -_area(each)))
+    left = [each for each in cards if not _is_a_pair(each, cards)]
+    left.sort(key=lambda each: (-each.score, -_area(each)))
     kept: list[Candidate] = []
     while left:
         heap = [each for each in left if _overlap(each, left[0])]
@@ -176,6 +178,18 @@ def _apart(cards: list[Candidate], *, every: bool) -> list[Candidate]:
     return sorted(
         (each for each in kept if every or each.score > best_score - _DOUBTFUL), key=lambda each: -_area(each)
     )
+
+
+def _is_a_pair(one: Candidate, cards: list[Candidate]) -> bool:
+    """Whether two cards that lie side by side make up a rectangle, which has a card's proportions again."""
+    halves = [
+        each
+        for each in cards
+        if 0.35 < _area(each) / _area(one) < 0.6
+        and each.score > one.score - 1
+        and _within(each.quad, one.quad, slack=0.03)
+    ]
+    return any(not _overlap(a, b) for a, b in itertools.combinations(halves, 2))
 
 
 def _around(one: Candidate, other: Candidate) -> bool:
