@@ -180,7 +180,7 @@ def find_candidates(side: Side) -> list[Candidate]:
         offset, slope, support = _best_line(votes, strip)
         if support < _LEAST:
             break
-        found.append(_judged(side, full, offset, slope, support, cap))
+        found.append(_judged(side, full, (offset, slope, support), cap=cap))
         line = offset + slope * (strip.along - strip.length / 2)
         votes[np.abs(strip.depth[None, :] - line[:, None]) <= 2 * _WOBBLE] = 0  # each vote counts for one line
     return sorted((each for each in found if each.mark > 0.02), key=lambda each: each.offset)
@@ -210,8 +210,9 @@ def _peaks(values: Singles, step: float) -> NDArray[np.bool_]:
     return np.asarray((values >= largest - 1e-6) & (values > 0))
 
 
-def _judged(side: Side, rise: Singles, offset: float, slope: float, support: float, cap: float) -> Candidate:
+def _judged(side: Side, rise: Singles, line: tuple[float, float, float], *, cap: float) -> Candidate:
     strip = side.strip
+    offset, slope, support = line
     at = (offset + slope * (strip.along - strip.length / 2))[:, None]
     gap = max(0.15, 1.2 / strip.px_mm)
     after = _unlike_between(side, at + 0.6 * gap, at + 0.6 * gap + 0.35)

@@ -29,6 +29,13 @@ _NOISE = 4.0  # times the border's own unrest, likewise
 _STAYS = 0.5  # share of a first rise that has to remain up to the line
 _LEVEL = 0.45  # of the steepest slope: where a profile rises less, a step is over
 _APART = 0.04  # mm that a step may seem to begin before its time; what is more is a slow end
+_DARK = 0.08  # light of a border that is black as cameras show it: there a bevel often follows
+_FOOT = 0.4  # of the blur: how far before a slow end blur lets it begin
+_SLOW = (
+    2.2,
+    0.1,
+)  # of the blur, and mm: a step's middle this far from its foot is a ramp's, which ends the border there
+_MEANT = 0.5  # of the way from a step's middle to its foot, on black borders, where either may be meant: a sigma
 _TOLD = 0.13  # of the strongest channel's step: a channel with less is not asked
 _CHANNELS = np.array([0.3, 0.4, 0.3])  # red, green and blue; green is sharpest in a JPEG and nearest to lightness
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as JPEG weighs them
@@ -161,18 +168,24 @@ def place_of(stack: Stack, blur_px: float, sharpest_px: float) -> Place:
     place = Place(shift=step, sigma=sigma, ramp=0.0, spread=spread, softer=max(0.0, blur_px / stack.px_mm - sharpest))
     if stack.luma_step < max(_PALE[0], _PALE[1] * float(np.linalg.norm(stack.contrast))):
         return place
-    return _slowly(stack, place, begin, blur, sharpest, ahead)
+    return _slowly(stack, place, begin, blur=blur, sharpest=sharpest)
 
 
-def _slowly(stack: Stack, place: Place, begin: float, blur: float, sharpest: float, ahead: float) -> Place:
+def _slowly(stack: Stack, place: Place, begin: float, *, blur: float, sharpest: float) -> Place:
     """The same place, or the beginning of the rise where luma rises more slowly than blur makes a step rise."""
+    ahead = max(_AHEAD, 1.6 * sharpest)
     clear = max(_CLEAR, _LEAST / stack.luma_step)
     first = _first_left(stack.x, stack.luma, ahead, _BARELY, clear)
     step, sigma = _stepped(stack.x, stack.luma, first, blur, stack.luma_ends)
     apart = step - (first - _beginning(stack, first, sharpest, ahead, clear))
     own = place.shift if begin - first < _BEFORE else step
     late = max(0.0, apart - _APART)
-    return replace(place, shift=own - late, sigma=max(sigma, place.sigma), ramp=2 * late)
+    whole = own - first - _FOOT * sharpest
+    slow = float(np.clip((own - first - _SLOW[0] * sharpest - _SLOW[1]) / 0.1, 0, 1))
+    late = max(late, slow * whole)
+    open_to_doubt = max(0.0, whole - late) if stack.luma_ends[0] < _DARK else 0.0
+    sigma = float(np.hypot(max(sigma, place.sigma), _MEANT * open_to_doubt))
+    return replace(place, shift=own - late, sigma=sigma, ramp=2 * late)
 
 
 def _together(stack: Stack) -> Floats:

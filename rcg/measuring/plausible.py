@@ -23,6 +23,7 @@ _COMMON_TURN_SD = 0.008  # radians that prints are turned against the cut
 _SHIFT_SD = 0.7  # mm that prints lie off the middle
 _ASKED = 5  # candidates a side that are combined
 _FAR = 0.5  # mm: a line farther off is a matter of `chance`, not of a sigma
+_EVIDENCE = 2.0  # how much the lines' own marks weigh against what is known of prints
 _HOW_SURE = 0.9  # the most that a line counts as the border's end when lines farther in are weighed
 
 TURNS = np.array([-1.0, 1.0, 1.0, -1.0])
@@ -73,7 +74,7 @@ def choose(sides: tuple[list[Choice], ...], spec: CardSpec) -> Verdict:
     kept = [_strongest(lines) for lines in sides]
     sets = np.array(list(itertools.product(*kept)))
     widths, slopes, first = (np.stack([v[sets[:, k]] for k, v in enumerate(each)], axis=1) for each in _columns(sides))
-    weights = np.log(np.maximum(first, 1e-4)).sum(axis=1) + _log_prior(widths, slopes, spec)
+    weights = _EVIDENCE * np.log(np.maximum(first, 1e-4)).sum(axis=1) + _log_prior(widths, slopes, spec)
     chance = np.exp(weights - weights.max())
     chance /= chance.sum()
     best = int(np.argmax(chance))
