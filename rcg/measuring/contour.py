@@ -177,6 +177,8 @@ def _paper_evidence(strip: Strip, run: slice, reach: Floats, white: Floats) -> f
     """
     margin = 1.2 / strip.px_mm
     depth = strip.depth[None, :]
+    usual = float(np.median(reach[reach > 0]))
+    reach = np.where(reach < 1.5 * usual + 0.1, reach, 0.0)  # single stations that saw no edge reach into the print
     within = (depth > margin) & (depth < (reach - margin)[:, None])
     colours = strip.colours[run][within].astype(np.float64)
     border, beside = (each[run].mean(axis=0, dtype=np.float64) for each in (strip.border, strip.beside))
@@ -222,7 +224,7 @@ def _outermost_step(strip: Strip) -> Floats:
     usual = float(np.median(slope[:, near].max(axis=1)))
     peak = np.zeros(slope.shape, bool)
     peak[:, 1:-1] = (slope[:, 1:-1] >= slope[:, :-2]) & (slope[:, 1:-1] > slope[:, 2:])
-    peak &= slope > 0.4 * usual
+    peak &= slope > 0.4 * usual * _bare_share(strip)
     first = np.argmax(peak, axis=1)
     rows = np.arange(len(first))
     low, mid, high = (slope[rows, np.clip(first + k, 0, slope.shape[1] - 1)].astype(np.float64) for k in (-1, 0, 1))
@@ -230,6 +232,13 @@ def _outermost_step(strip: Strip) -> Floats:
     part = np.divide(0.5 * (low - high), bend, out=np.zeros_like(bend), where=np.abs(bend) > 1e-9)
     found = strip.depth[first] + np.clip(part, -0.5, 0.5) / strip.px_mm
     return np.where(peak.any(axis=1), found, np.nan)
+
+
+def _bare_share(strip: Strip) -> float:
+    """The step from the ground to the border, as a share of that to what the rim shows: a bite has no cut face."""
+    beside = strip.beside.mean(axis=0)
+    rim = np.median(strip.colours[:, strip.columns(0.04, 0.09)], axis=(0, 1))
+    return float(np.clip(np.linalg.norm(strip.border.mean(axis=0) - beside) / np.linalg.norm(rim - beside), 0.4, 1))
 
 
 def _main_line(slope: Plane) -> int:

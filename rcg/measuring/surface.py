@@ -146,8 +146,10 @@ def _stains(frame: Frame) -> list[Mark]:
 
     smooth = cv2.GaussianBlur(frame.away, (0, 0), 0.35 * frame.px_mm)
     darker = -smooth.mean(axis=2)
-    hue = np.ptp(smooth, axis=2)
-    flags = frame.border & ~frame.glare & (darker > np.maximum(_STAIN_STEP, 2 * frame.noise)) & (hue > 0.3 * darker)
+    # A shadow takes the same share of every channel; what is spilt does not.
+    taken = -smooth / np.maximum(frame.colours - frame.away, 0.12)
+    tinted = np.ptp(taken, axis=2) > 0.2 * np.abs(taken).max(axis=2)
+    flags = frame.border & ~frame.glare & (darker > np.maximum(_STAIN_STEP, 2 * frame.noise)) & tinted
     found = []
     for each in _patches(flags, frame.px_mm):
         if each.area_mm2 < _STAIN_MM2 or each.long_mm > 30 or each.thick_mm < 0.7:

@@ -154,7 +154,7 @@ def _cut_face(reach: Floats, px_mm: float) -> float:
     some = reach[reach > 0.02]
     if len(some) > _OFTEN * max(len(reach), 1):  # a face at the limit of what shows is seen in parts only
         common = max(common, float(np.median(some)))
-    return min(common, max(CUT_FACE_MM, 1.5 / px_mm))
+    return min(common, CUT_FACE_MM + 0.7 / px_mm)
 
 
 def _noise(more: Floats, px_mm: float) -> float:
