@@ -55,12 +55,12 @@ def test_another_card_does_not_match(borderless):
 def test_the_border_of_the_picture_is_laid_over_a_card_whose_own_cannot_be_told():
     from rcg.measuring.reference import match_reference
 
-    card = draw_card((31, 2), spec=STANDARD, family="modern", defects=())
+    card = draw_card((31, 8), spec=STANDARD, family="modern", defects=())
     view = render_scan(card, np.random.default_rng(3), dpi=300)
     for outline, sign in ((outline_of(view), 1), (turned(outline_of(view)), -1)):
         found = match_reference(view.pixels, outline, official(card))
         off = np.array([found.left_right, found.top_bottom]) - 50
-        np.testing.assert_allclose(sign * off, ratios(widths_of(card)) - 50, atol=2.5)
+        np.testing.assert_allclose(sign * off, ratios(widths_of(card)) - 50, atol=1.5)
         assert len(found.points) == 24
         assert found.method == "reference"
 

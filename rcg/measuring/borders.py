@@ -218,7 +218,7 @@ def _judged(side: Side, rise: Singles, line: tuple[float, float, float], *, cap:
     after = _unlike_between(side, at + 0.6 * gap, at + 0.6 * gap + 0.35)
     own = np.where(np.abs(strip.depth[None, :] - at) <= 0.2, rise, 0).max(axis=1)
     inside = (strip.depth[None, :] >= side.ramp + 0.1) & (strip.depth[None, :] <= at - max(0.45, 3 * gap))
-    earlier = np.where(inside, rise, 0).max(axis=1)
+    earlier = np.where(inside & _peaks(rise, strip.step), rise, 0).max(axis=1)  # a bevel rises without a peak
     quiet = float(np.mean(earlier < np.maximum(cap, _MINOR * own)))
     beyond = float(np.mean(np.nan_to_num(after) > cap))
     contrast = float(np.median(np.nan_to_num(after)))

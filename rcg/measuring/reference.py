@@ -42,7 +42,7 @@ _SPAN = 0.35  # share of the card that the pairs have to reach over, across and 
 _MOST = 3000  # descriptors a picture
 _LIMITS = (0.08, 4.0)  # scale off 1, and turn in degrees, that no print of the same card has
 _TOGETHER = 6  # pairs that share an error: lens, a bent card
-_SYSTEMATIC = 0.03  # mm: plates out of register
+_SYSTEMATIC = 0.05  # mm: plates out of register, and what of a picture is not printed with the rest
 _LENS = 0.3  # share of the edges' bow by which the lens may bend the middle otherwise than the edges
 _EVEN = 5.0  # mm of border, left and right together, that the note compares with
 
@@ -182,10 +182,12 @@ def _fitted(kept: NDArray[np.bool_], there: Floats, here: Floats, outline: Outli
             return None
         matrix = np.asarray(np.linalg.lstsq(terms[kept], goal[kept], rcond=None)[0].T, np.float64)
         kept = np.linalg.norm(terms @ matrix.T - goal, axis=1) < near
-    away = (goal - terms @ matrix.T)[kept]
+    off = goal - terms @ matrix.T
+    away = off[kept]
+    torn = np.abs(off[np.linalg.norm(off, axis=1) < _NEAR].mean(axis=0))  # what a wider crowd would say
     spread = np.linalg.inv(terms[kept].T @ terms[kept])[2, 2]  # what the scatter of one pair does to the shift
     shared = math.hypot(_SYSTEMATIC, _LENS * _bow(outline))
-    sigma = np.hypot(away.std(axis=0) * math.sqrt(float(spread) * _TOGETHER), shared)
+    sigma = np.hypot(np.hypot(away.std(axis=0) * math.sqrt(float(spread) * _TOGETHER), torn), shared)
     match = Match(
         matrix=matrix, middle=size / 2, pairs=int(kept.sum()), sigma=(float(sigma[0]), float(sigma[1])),
         upside_down=bool(matrix[0, 0] < 0),
