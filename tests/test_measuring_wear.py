@@ -142,6 +142,18 @@ def test_a_square_card_has_no_radius_and_a_worn_one_has():
     assert labels(corners[1:]) == []
 
 
+def test_corners_that_are_all_cut_rounder_are_not_worn():
+    tips = ((0, 0), (63, 0), (63, 88), (0, 88))
+    card = worn(card_of(BLUE), *(("corner_rounding", tip, None, 1.3) for tip in tips[:3]))
+    even = worn(card_of(BLUE), *(("corner_rounding", tip, None, 1.3) for tip in tips))
+    one_sharp, all_round = (measure_corners(*scanned(each, dpi=300)) for each in (card, even))
+    assert labels(one_sharp).count("corner_rounding") == 3
+    assert labels(all_round) == []
+    assert all(abs(each.radius_error.value) < 0.2 and "rounder than usual" in each.reason for each in all_round)
+    assert all_round[0].radius.value == pytest.approx(4.3, abs=0.2)
+    assert all_round[0].missing_area.value < 0.3
+
+
 @pytest.mark.parametrize("lid", ["white", "black", "grey"])
 def test_the_cut_face_of_a_black_border_is_no_whitening(lid):
     pixels, outline = scanned(card_of(BLACK), lid=lid, seed=1)

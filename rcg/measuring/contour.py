@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rcg.measuring.rim import Mask, Plane, Strip
+from rcg.measuring.rim import ROOM_MM, Mask, Plane, Strip
 from rcg.measuring.types import Floats
 
 START_MM = 0.16
@@ -192,8 +192,14 @@ def _paper_evidence(strip: Strip, run: slice, reach: Floats, white: Floats) -> f
     from_paper = _off_segment(middle, border + 0.3 * (white - border), white)
     if abs(from_ground - from_paper) > 0.08:
         return 1.0 if from_paper < from_ground else -1.0
-    patchy = _patchiness(strip.colours[run].mean(axis=2), within, lag=max(1, round(0.12 * strip.px_mm)))
-    both = (from_ground - _OFF_GROUND) / _OFF_GROUND + (patchy - _PATCHY) / _PATCHY
+    lag, ground = max(1, round(0.12 * strip.px_mm)), strip.columns(-ROOM_MM[1], -ROOM_MM[0])
+    light = strip.colours[run].mean(axis=2)
+    patchy = _patchiness(light, within, lag=lag)
+    # A table is less even than a scanner's lid, and so is what is seen of it through a bite.
+    loose = float(np.abs(strip.colours[run, ground] - beside).mean())
+    rough = _patchiness(light[:, ground], np.ones(light[:, ground].shape, bool), lag=lag)
+    off, uneven = _OFF_GROUND + 1.5 * max(loose - 0.004, 0.0), _PATCHY + 1.5 * max(rough - 0.002, 0.0)
+    both = (from_ground - off) / off + (patchy - uneven) / uneven
     return float(np.clip(both, -0.9, 0.9))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +29,8 @@ _LEG_MM = 8.0
 """The sides' ends that a corner's two edges are read from."""
 _ROUNDED_MM = 0.25
 """From so much above the stock's own radius on, a corner is called rounded."""
+_ALIKE_MM = 0.5
+"""Corners whose radii differ less than this were cut by one die."""
 _STRAIGHT_ON = 0.006
 """Opposite sides that differ less than this in length were seen from straight above, as by a scanner."""
 _NEXT_SIDES = ((0, 1), (2, 1), (2, 3), (0, 3))
@@ -48,7 +51,36 @@ def measure_corners(pixels: Pixels, outline: Outline, *, inner_quad: ArrayLike |
     """
     rim = sample_rim(pixels, outline, inner_quad=inner_quad)
     sides = read_sides(rim)
-    return tuple(_corner(rim, k, sides[a], sides[b]) for k, (a, b) in enumerate(_NEXT_SIDES))
+    return _without_die(tuple(_corner(rim, k, sides[a], sides[b]) for k, (a, b) in enumerate(_NEXT_SIDES)), outline)
+
+
+def _without_die(corners: tuple[CornerWear, ...], outline: Outline) -> tuple[CornerWear, ...]:
+    """Corners that are all rounder than the stock's by about the same were cut so, as those of early Magic cards.
+
+    What they share is taken off the radius's error and the missing area, and is no mark.
+    """
+    errors = sorted(each.radius_error.value for each in corners if each.radius_error.known)
+    if len(errors) < 3 or errors[0] < _ROUNDED_MM or errors[2] - errors[0] > _ALIKE_MM:
+        return corners
+    shared, radius = errors[0], outline.spec.radius
+    area = (1 - math.pi / 4) * ((radius + shared) ** 2 - radius**2)
+    return tuple(
+        _less(each, shared, area, f"all corners were cut {shared:.1f} mm rounder than usual") for each in corners
+    )
+
+
+def _less(corner: CornerWear, shared: float, area: float, why: str) -> CornerWear:
+    if not corner.radius_error.known:
+        return corner
+    error, gone = corner.radius_error, corner.missing_area
+    worn = error.value - shared > max(_ROUNDED_MM, 3 * error.sigma)
+    return replace(
+        corner,
+        reason="; ".join(each for each in (corner.reason, why) if each),
+        radius_error=Value(round(error.value - shared, 4), error.sigma),
+        missing_area=Value(round(max(gone.value - area, 0.0), 4), gone.sigma),
+        marks=tuple(mark for mark in corner.marks if worn or mark.label != "corner_rounding"),
+    )
 
 
 def _corner(rim: Rim, k: int, upright: SideReading, level: SideReading) -> CornerWear:
@@ -108,9 +140,9 @@ def _whitening_values(strip: Strip, white: Whitening) -> dict[str, Value]:
     areas = strip.areas(white.start, white.start + white.depth)
     area = sum(float(areas[a:b].sum()) for a, b in found)
     deepest = max((float(np.quantile(white.depth[a:b], 0.95)) for a, b in found), default=0.0)
-    blur = 0.35 / strip.px_mm + 0.01
+    blur = 0.55 / strip.px_mm + 0.005
     long = sum(float(strip.width[a:b].sum()) for a, b in found)
-    unseen, unseen_area = float(strip.width[~white.judged].sum()), 0.01 * (1 + 20 / strip.px_mm)
+    unseen, unseen_area = float(strip.width[~white.judged].sum()), 0.02 * (1 + 25 / strip.px_mm)
     return {
         "whitening_depth": Value(round(deepest, 4), round(math.hypot(0.5 / strip.px_mm, 0.08 * deepest), 4)),
         "whitening_area": Value(round(area, 4), round(blur * long + 0.08 * area + 0.1 * unseen + unseen_area, 4)),

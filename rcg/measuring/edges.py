@@ -117,8 +117,8 @@ def _whitening_values(reading: SideReading) -> dict[str, Value]:
     long = sum(float(strip.width[a:b][white.depth[a:b] > 0].sum()) for a, b in found)
     whole = float(strip.width[white.judged].sum())
     share = whole / float(strip.width.sum())
-    blur = 0.35 / strip.px_mm + 0.01
-    unseen = 0.02 * (1 + 20 / strip.px_mm) + 0.25 * blur * whole * (1 - share)
+    blur = 0.55 / strip.px_mm + 0.005
+    unseen = 0.03 * (1 + 25 / strip.px_mm) + 0.25 * blur * whole * (1 - share)
     sigma = float(np.hypot(blur * long + 0.08 * area, unseen))
     return {
         "whitening_depth": Value(round(area / max(whole, 1e-6), 5), round(sigma / max(whole, 1e-6), 5)),

@@ -17,6 +17,8 @@ MOST_PX_MM = 12.0
 """Marks that one photo shows are wider than two pixels of this size."""
 RIM_MM, FRAME_MM = 0.8, 0.35
 """The border is looked at from so far inside the cut edge, where wear ends, to so far from the print."""
+CORNER_MM = 1.2
+"""Corners are left out up to so far beyond their arc: the table shows in those that are rounder than they should be."""
 FOLLOW_MM = 8.0
 """The border's colour is followed along a side over so much to both sides: slow shading is no mark."""
 MOST_UNEVEN = 0.05
@@ -73,6 +75,10 @@ def flat_frame(pixels: Pixels, outline: Outline, *, inner_quad: ArrayLike | None
         inner = card_points(outline, inner_quad)
         for part, upright in _border_parts(inner, width, height, px_mm, colours.shape[:2]):
             _read_border(colours[part], away[part], border[part], noise[part], upright=upright, px_mm=px_mm)
+    corner = round((max(outline.spec.radius, RIM_MM) + CORNER_MM) * px_mm)
+    for rows in (slice(0, corner), slice(-corner, None)):
+        for columns in (slice(0, corner), slice(-corner, None)):
+            away[rows, columns], border[rows, columns] = 0, False
     return Frame(
         outline=outline, px_mm=px_mm, colours=colours, away=away, border=border, noise=noise, glare=_glare(colours)
     )
