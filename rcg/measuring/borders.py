@@ -77,7 +77,7 @@ class Candidate:
     @property
     def mark(self) -> float:
         """How much speaks for it, 0 to 1, as seen on its own side."""
-        return self.support * self.quiet * self.beyond * math.sqrt(min(1.0, self.contrast / 8.0))
+        return math.pow(self.support, 1.7) * self.quiet * self.beyond * math.sqrt(min(1.0, self.contrast / 8.0))
 
 
 def read_side(pixels: Pixels, outline: Outline, side: str) -> Side:
@@ -105,6 +105,15 @@ def read_side(pixels: Pixels, outline: Outline, side: str) -> Side:
     strip = Strip(side=side, along=along, depth=depth, lab=lab, px_mm=px_mm, length=length)
     ramp = max(0.25, 2.2 / px_mm)
     return _against(strip, light, ramp, np.full(_STATIONS, ramp + _BAND), ramp)
+
+
+def cut_contrast(side: Side) -> float:
+    """CIE76 between the border and what lies just outside of the cut, median over the stations."""
+    strip = side.strip
+    outside = strip.lab[:, strip.depth <= min(-0.3, 0.2 - side.ramp)]
+    if not outside.shape[1]:
+        return math.inf
+    return float(np.median(np.linalg.norm(np.median(outside, axis=1) - side.border, axis=1)))
 
 
 def beyond_ramp(side: Side, line: Floats) -> Side:

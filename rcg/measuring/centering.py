@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rcg.images import Pixels
-from rcg.measuring.borders import Candidate, Followed, Side, beyond_ramp, find_candidates, follow, read_side
+from rcg.measuring.borders import (
+    Candidate,
+    Followed,
+    Side,
+    beyond_ramp,
+    cut_contrast,
+    find_candidates,
+    follow,
+    read_side,
+)
 from rcg.measuring.edge_fit import Place, Stack, blur_of, place_of, stack_along
 from rcg.measuring.frame import InnerEdge, frame_of, line_of
 from rcg.measuring.nuisances import border_notes
 from rcg.measuring.plausible import Choice, Verdict, choose
 from rcg.measuring.types import MEASURED, NAN, SIDES, UNDETERMINED, Centering, Outline
-from rcg.measuring.uncertainty import line_sigma
+from rcg.measuring.uncertainty import faint_cut_sigma, line_sigma
 
 Floats = NDArray[np.float64]
 
 _FAINT = 0.1  # a side whose best line has less than this mark has none
 _SURE = 2.2  # points of sigma beyond which a ratio is not given
+_STRANGE = 0.03  # mm of sigma more where the totals fit no known design
+_WIDEST = (9.0, 10.0)  # mm: left and right, and top and bottom together, that no border has
 _LIKELY = 0.8  # chance of the chosen lines below which no ratio is given
 _TORN = 0.4  # share of a side's stations that have to follow its line
 _HAND = "set the lines by hand, or retake the photo straight from above in even light"
@@ -69,11 +81,11 @@ def measure_lines(pixels: Pixels, outline: Outline) -> Centering:
     followed = [[follow(side, c) for c in each] for side, each in zip(sides, candidates, strict=True)]
     verdict = choose(tuple(_choices(c, f) for c, f in zip(candidates, followed, strict=True)), outline.spec)
     lines = [each[k] for each, k in zip(followed, verdict.picked, strict=True)]
-    edges, places = _ended(sides, lines, verdict)
+    edges, places = _ended(sides, lines, verdict, seen=bool(outline.lines))
     inner = tuple(line_of(outline, name, edge) for name, edge in zip(SIDES, edges, strict=True))
     notes += _told(verdict, places)
     centering = frame_of(pixels, outline, inner, notes=notes)
-    reason = doubt(centering, chance=verdict.chance)
+    reason = _too_wide(centering) or doubt(centering, chance=verdict.chance)
     return replace(centering, status=UNDETERMINED, reason=reason) if reason else centering
 
 
@@ -84,8 +96,10 @@ def _choices(candidates: list[Candidate], followed: list[Followed]) -> list[Choi
     ]
 
 
-def _ended(sides: list[Side], lines: list[Followed], verdict: Verdict) -> tuple[list[InnerEdge], list[Place]]:
-    """Each chosen line moved to where the border ends, with its sigma."""
+def _ended(
+    sides: list[Side], lines: list[Followed], verdict: Verdict, *, seen: bool
+) -> tuple[list[InnerEdge], list[Place]]:
+    """Each chosen line moved to where the border ends, with its sigma; `seen`: the cut was, and is not given."""
     blurs = [blur_of(_stacked(side, line)) for side, line in zip(sides, lines, strict=True)]
     sharpest = min(blurs)
     stacks = [_stacked(side, line) for side, line in zip(sides, lines, strict=True)]
@@ -93,7 +107,9 @@ def _ended(sides: list[Side], lines: list[Followed], verdict: Verdict) -> tuple[
     edges = []
     for side, line, place, rival in zip(sides, lines, places, verdict.rival, strict=True):
         moved, px_mm = line.moved(place.shift), side.strip.px_mm
-        sigma = float(np.hypot(line_sigma(line, place, px_mm), rival))
+        strange = 0.0 if verdict.family else _STRANGE
+        faint = faint_cut_sigma(cut_contrast(side)) if seen else 0.0
+        sigma = math.hypot(line_sigma(line, place, px_mm), rival, strange, faint)
         edges.append(
             InnerEdge(
                 offset=moved.offset, slope=moved.slope, along=side.strip.along, width=moved.depth,
@@ -123,6 +139,18 @@ def _told(verdict: Verdict, places: list[Place]) -> tuple[str, ...]:
     else:
         notes.append("the borders' totals fit no known print design")
     return tuple(notes)
+
+
+def _too_wide(centering: Centering) -> str:
+    """That the lines lie farther in than any border, as those of a picture's window on a print over the edge do."""
+    mean = centering.widths.mean(axis=1)
+    totals = float(mean[0] + mean[2]), float(mean[1] + mean[3])
+    if totals[0] <= _WIDEST[0] and totals[1] <= _WIDEST[1]:
+        return ""
+    what = (
+        f"the lines found leave borders of {totals[0]:.1f} and {totals[1]:.1f} mm in total, more than any known design"
+    )
+    return f"{what}: the print may run over the edge; give the official picture of the card as a reference, or {_HAND}"
 
 
 def doubt(centering: Centering, *, chance: float = 1.0) -> str:

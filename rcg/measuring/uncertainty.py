@@ -19,6 +19,7 @@ _DISSENT = 0.25  # mm, where no station agreed; nothing from four fifths on
 _SOFTER = 0.8  # of a side's blur beyond the sharpest side's: where an end is slow, what is its beginning?
 _RAMP = 0.25  # share of a slow ramp that may count as border or as frame
 HAND_SIGMA_MM, HAND_SIGMA_PX = 0.05, 0.5  # what a person places a line by; the greater counts
+_FAINT, _FAINT_MOST = 0.5, 0.25  # mm CIE76, mm: white card on white paper
 _SPREAD = 0.3  # share of what the colours disagree by
 
 
@@ -29,6 +30,15 @@ def line_sigma(line: Followed, place: Place, px_mm: float) -> float:
     ramp = _RAMP * max(0.0, place.ramp - 0.12)
     parts = (chance, place.sigma, _OWN_PX / px_mm, _OWN_MM, doubt, ramp, _SPREAD * place.spread, _SOFTER * place.softer)
     return math.hypot(*parts)
+
+
+def faint_cut_sigma(contrast: float) -> float:
+    """What a cut edge that hardly stands off the table adds to the sigma of a border's width, mm.
+
+    Args:
+        contrast: CIE76 between the border and what lies outside of the cut.
+    """
+    return min(_FAINT_MOST, _FAINT / max(contrast, 1.0))
 
 
 def shared_sigma(px_mm: float) -> float:
