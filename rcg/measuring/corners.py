@@ -29,6 +29,8 @@ _LEG_MM = 8.0
 """The sides' ends that a corner's two edges are read from."""
 _ROUNDED_MM = 0.25
 """From so much above the stock's own radius on, a corner is called rounded."""
+_LEAST_ARC = 0.3
+"""Of a rounded corner at least this share of its arc is gone; less is a bite, but for square corners."""
 _ALIKE_MM = 0.5
 """Corners whose radii differ less than this were cut by one die."""
 _STRAIGHT_ON = 0.006
@@ -191,6 +193,9 @@ def _shape_marks(rim: Rim, strip: Strip, bites: Floats, error: Value) -> list[Ma
     if not len(gone):
         return []
     part = slice(int(gone[0]), int(gone[-1]) + 1)
+    square = rim.outline.spec.radius == 0
+    if not square and float(strip.width[part].sum()) < _LEAST_ARC * float(strip.width.sum()):
+        return bite_marks(rim, strip, bites)
     length, depth = float(strip.width[part].sum()), float(bites.max())
     sure = round(min(0.99, 1 - math.exp(-error.value / (2 * error.sigma))), 3)
     return [

@@ -99,7 +99,7 @@ def _edge(rim: Rim, reading: SideReading) -> EdgeWear:
 
 def white_runs(strip: Strip, white: Whitening, *, join_mm: float = _JOIN_MM) -> list[tuple[int, int]]:
     """The stretches of a strip that are white beyond its cut face."""
-    flags = white.judged & (white.depth > max(LEAST_MM, 1.1 / strip.px_mm, 3 * white.noise))
+    flags = white.judged & (white.depth > max(LEAST_MM, 1.4 / strip.px_mm, 3 * white.noise))
     step = float(np.median(strip.width))
     found = runs(flags, gap=round(join_mm / step), least=math.ceil(_LEAST_LENGTH_MM / step))
     return [(a, b) for a, b in found if _white_area(strip, white, a, b) >= _LEAST_AREA_MM2]
@@ -182,7 +182,7 @@ def bite_marks(rim: Rim, strip: Strip, bites: Floats) -> list[Mark]:
             continue
         for a, b in single:
             deep, long = float(bites[a:b].max()), (b - a) * step
-            if deep >= _LEAST_BITE_MM and long >= _LEAST_BITE_MM:
+            if deep >= _LEAST_BITE_MM and long >= max(_LEAST_BITE_MM, 4 / strip.px_mm):
                 large = deep >= _STOCK_DEPTH_MM and long >= _STOCK_LENGTH_MM
                 found.append(_bite(rim, strip, slice(a, b), bites, label="missing_stock" if large else "notch"))
     return found
