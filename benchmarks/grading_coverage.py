@@ -28,6 +28,7 @@ from rcg.synthetic import Card, draw_card
 from rcg.synthetic.design import light
 
 SURFACE = ("scratch", "print_line", "print_dot", "dent", "crease", "stain", "tear", "roller_line", "corner_bend")
+WHITENING = ("corner_whitening", "edge_whitening", "chipping")
 CUT_FACE_MM = 0.075  # what rendered views show of it on dark borders, on average
 FAMILIES = ("vintage-japanese", "modern", "english-front")
 Case = tuple[tuple[Grade, ...], dict[str, float]]
@@ -70,7 +71,6 @@ def photographed(count: int, first: int, standards: dict[str, Standard]) -> Iter
     for n, (front, _) in enumerate(cards(count, first, wear=0.35)):
         rng = np.random.default_rng((first, n))
         dark = max(map(light, front.design.border)) <= 110
-        rim = true_face(front, unseen=SURFACE, cut_face_mm=CUT_FACE_MM if dark else 0.0)
         views = {
             "photos": render_photo(front, rng, size=(1800, 2400), nuisance="none"),
             "scans": render_scan(front, rng, dpi=600),
@@ -79,6 +79,9 @@ def photographed(count: int, first: int, standards: dict[str, Standard]) -> Iter
             face = measure_face(view.pixels, spec=front.spec)[0]
             whole = true_grades(true_face(front), None, standards, rng)
             yield f"{kind}, all", (grade_faces(face, standards=standards, seed=n), whole)
+            seen = any(each.whitening_depth.known for each in (*face.corners, *face.edges))
+            unseen = SURFACE if seen else (*SURFACE, *WHITENING)  # on a light border nobody could tell
+            rim = true_face(front, unseen=unseen, cut_face_mm=CUT_FACE_MM if dark else 0.0)
             bare = replace(face, surface=replace(rim.surface, marks=()))
             truth = true_grades(rim, None, standards, rng)
             yield f"{kind}, without the surface", (grade_faces(bare, standards=standards, seed=n), truth)
@@ -124,10 +127,8 @@ def main() -> None:
           standards)  # fmt: skip
     if given.photos:
         shown = list(photographed(given.photos, given.first_seed, standards))
-        for kind in ("photo", "scan"):
-            table(
-                f"measured in rendered {kind}s of the front", [case for each, case in shown if each == kind], standards
-            )
+        for kind in dict.fromkeys(kind for kind, _ in shown):
+            table(f"measured in rendered {kind}", [case for each, case in shown if each == kind], standards)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,8 @@ def test_a_psa_9_has_one_minor_flaw_only():
     ("standard", "marks", "most"),
     [
         ("psa", [mark("crease", 5)], 4), ("psa", [mark("crease", 5, x=n) for n in (10, 20, 30)], 2),
-        ("bgs", [mark("crease", 5)], 4), ("cgc", [mark("missing_stock", 5, area=6)], 1.5), ("psa", [mark("tear", 1)], 2),
+        ("bgs", [mark("crease", 5)], 4), ("cgc", [mark("missing_stock", 5, area=6)], 1.5),
+        ("psa", [mark("tear", 1)], 2),
         ("ags", [mark("crease", 25)], 5), ("ags", [mark("crease", 26)], 4), ("plain", [mark("dent", 1)], 7),
         ("ags", [mark("crease", 5, x=n) for n in (10, 20)], 4), ("psa", [mark("missing_stock", 3, area=2)], 1),
     ],

@@ -24,7 +24,8 @@ class Errors:
         edge: mm of a side's mean whitening.
         size: Of a mark's size, as a share of it.
         relative: Added to each figure's sigma, as a share of the figure.
-        freedom: Degrees of freedom of Student's t that the errors follow; infinite for normal ones.
+        freedom: Degrees of freedom of Student's t that the errors of ratio and rotation follow; infinite for normal
+            ones. Those of wear are normal: what is clean is mostly read as clean, and no far error is met there.
     """
 
     ratio: float = 0.5
@@ -66,11 +67,11 @@ def _centering(face: FaceMeasurement, true: Centering, rng: np.random.Generator,
     if face.outline is None or not np.isfinite(true.widths).all():
         return true
     spec, widths = face.outline.spec, np.array(true.widths)
-    turn = size.rotation * _deviate(rng, size)
+    turn = size.rotation * _far(rng, size)
     away = np.array([-0.28, 0.0, 0.28])
     for axis, (first, last) in enumerate(((0, 2), (1, 3))):
         total = float((widths[first] + widths[last]).mean())
-        shift = size.ratio / 100 * total * _deviate(rng, size)
+        shift = size.ratio / 100 * total * _far(rng, size)
         lean = math.radians(turn) * away * (-spec.height if axis == 0 else spec.width)
         widths[first] += shift + lean
         widths[last] -= shift + lean
@@ -97,19 +98,20 @@ def _read(true: Value, sigma: float, deviate: float, *, relative: float = 0.0) -
     return Value(max(0.0, true.value + whole * deviate), whole)
 
 
-def _deviate(rng: np.random.Generator, size: Errors, *, common: float | None = None) -> float:
-    """One error in sigmas; with a third of its variance in common with others, if given."""
-    own = float(rng.standard_normal())
-    mixed = own if common is None else math.sqrt(1 / 3) * common + math.sqrt(2 / 3) * own
-    return mixed * (
-        math.sqrt(size.freedom / float(rng.chisquare(size.freedom))) if math.isfinite(size.freedom) else 1.0
-    )
+def _far(rng: np.random.Generator, size: Errors) -> float:
+    """One error in sigmas, with t's tails."""
+    times = math.sqrt(size.freedom / float(rng.chisquare(size.freedom))) if math.isfinite(size.freedom) else 1.0
+    return times * float(rng.standard_normal())
+
+
+def _deviates(common: float, rng: np.random.Generator) -> float:
+    return math.sqrt(1 / 3) * common + math.sqrt(2 / 3) * float(rng.standard_normal())
 
 
 def _corner(
     true: CornerWear, common: float, rng: np.random.Generator, size: Errors, marks: dict[Mark, Mark]
 ) -> CornerWear:
-    white, more = _deviate(rng, size, common=common), [_deviate(rng, size) for _ in range(2)]
+    white, more = _deviates(common, rng), [float(each) for each in rng.standard_normal(2)]
     radius = Value(true.radius_error.value + size.shape * more[0], size.shape)
     return replace(
         true,
@@ -122,7 +124,7 @@ def _corner(
 
 
 def _edge(true: EdgeWear, common: float, rng: np.random.Generator, size: Errors, marks: dict[Mark, Mark]) -> EdgeWear:
-    white, more = _deviate(rng, size, common=common), [_deviate(rng, size) for _ in range(2)]
+    white, more = _deviates(common, rng), [float(each) for each in rng.standard_normal(2)]
     return replace(
         true,
         whitening_depth=_read(true.whitening_depth, size.edge, white, relative=size.relative),
