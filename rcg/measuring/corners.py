@@ -31,7 +31,7 @@ _ROUNDED_MM = 0.25
 """From so much above the stock's own radius on, a corner is called rounded."""
 _LEAST_ARC = 0.3
 """Of a rounded corner at least this share of its arc is gone; less is a bite, but for square corners."""
-_ALIKE_MM = 0.5
+_ALIKE_MM = 0.6
 """Corners whose radii differ less than this were cut by one die."""
 _STRAIGHT_ON = 0.006
 """Opposite sides that differ less than this in length were seen from straight above, as by a scanner."""
@@ -64,7 +64,7 @@ def _without_die(corners: tuple[CornerWear, ...], outline: Outline) -> tuple[Cor
     errors = sorted(each.radius_error.value for each in corners if each.radius_error.known)
     if len(errors) < 3 or errors[0] < _ROUNDED_MM or errors[2] - errors[0] > _ALIKE_MM:
         return corners
-    shared, radius = errors[0], outline.spec.radius
+    shared, radius = float(np.median(errors)), outline.spec.radius
     area = (1 - math.pi / 4) * ((radius + shared) ** 2 - radius**2)
     return tuple(
         _less(each, shared, area, f"all corners were cut {shared:.1f} mm rounder than usual") for each in corners
