@@ -201,6 +201,11 @@ def test_what_one_photo_cannot_show_is_told():
     assert "front surface: 10% of it could not be looked at" in found.not_judged
 
 
+def test_missing_stock_at_the_rim_caps_a_card_whose_surface_was_not_seen():
+    torn = replace(face(edges=[{"marks": (mark("missing_stock", 5, area=8),)}]), surface=Surface(status="undetermined"))
+    assert grade("plain", torn).overall.most_likely == 1
+
+
 def test_a_hidden_corner_is_told_and_the_rest_graded():
     hidden = CornerWear(corner="top_left", status="undetermined", reason="a hand lies over it")
     front = face(corners=[{}, {"whitening_depth": Value(0.3, 0)}])

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from rcg.errors import ConfigError
 from rcg.grading.explaining import limits
 from rcg.grading.figures import CENTERING, CORNERS, EDGES, FACES
+from rcg.grading.marks import all_marks
 from rcg.grading.rules import Judged, area_grades, face_levels, judge, level_under, overall, rounded
-from rcg.grading.sampling import WORSE_SHIFT, FaceDraws, all_marks, draw_face
+from rcg.grading.sampling import WORSE_SHIFT, FaceDraws, draw_face
 from rcg.grading.standard import WEIGHTED, Qualifier, Standard
 from rcg.grading.standard_files import read_standards
 from rcg.grading.types import SUBGRADES, Distribution, Grade

@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcg.grading.amounts import FREEDOM, amounts, sigma_of
-from rcg.grading.figures import CENTERING, CORNERS, EDGES, FACES, MARKS, SURFACE
+from rcg.grading.figures import CENTERING, CORNERS, EDGES, FACES, SURFACE
+from rcg.grading.marks import all_marks, draw_marks
 from rcg.measuring.types import (
     MEASURED,
     STATIONS,
@@ -35,7 +36,6 @@ from rcg.measuring.types import (
     CornerWear,
     EdgeWear,
     FaceMeasurement,
-    Mark,
     Value,
 )
 
@@ -380,60 +380,19 @@ def _named(part: Wear) -> str:
 
 
 def _surface(found: _Found, face: FaceMeasurement, rng: np.random.Generator, size_error: float) -> None:
+    """What is known of the surface; marks at the rim count, as for a cap, even where the face was not looked at."""
     seen = face.surface
-    if face.outline is None or seen.status not in {MEASURED, "partly"}:
+    known = face.outline is not None and seen.status in {MEASURED, "partly"}
+    if not known:
         found.blind[SURFACE] = seen.reason or face.reason or "it was not looked at"
-        return
-    if seen.not_seen:
+    elif seen.not_seen:
         found.partial.append(f"{found.face} surface: {', '.join(seen.not_seen)}: these pictures cannot show them")
     elif seen.status == "partly":
         found.partial.append(f"{found.face} surface: {seen.reason or 'looked at in part only'}")
-    if seen.share_judged < 0.995:
+    if known and seen.share_judged < 0.995:
         found.partial.append(f"{found.face} surface: {1 - seen.share_judged:.0%} of it could not be looked at")
-    marks = sorted(all_marks(face), key=lambda each: (each.label, each.outline_mm, each.length_mm, each.area_mm2))
-    by_label: dict[str, list[tuple[Mark, Floats, Floats]]] = {label: [] for label in MARKS}
-    draws = found.normal.shape[1]
-    for each in marks:
-        there = np.where(rng.random(draws) < each.confidence, 1.0, 0.0)
-        size = np.clip(1 + size_error * rng.standard_normal(draws), 0.2, None)
-        if each.label in by_label:
-            by_label[each.label].append((each, there, size))
-    for label, ones in by_label.items():
-        _marks(found, label, ones)
-
-
-def _marks(found: _Found, label: str, ones: Sequence[tuple[Mark, Floats, Floats]]) -> None:
-    """What is counted of the marks of one label."""
-    zero = np.zeros(found.normal.shape[1])
-    there = np.array([there for _, there, _ in ones]) if ones else zero[None]
-    length = np.array([each.length_mm * there * size for each, there, size in ones]) if ones else zero[None]
-    area = np.array([each.area_mm2 * there * size * size for each, there, size in ones]) if ones else zero[None]
-    deep = np.array([_depth(each) * there * size for each, there, size in ones]) if ones else zero[None]
-    figures = {"count": there.sum(axis=0), "length": length.sum(axis=0), "longest": length.max(axis=0),
-               "area": area.sum(axis=0), "depth": deep.max(axis=0)}  # fmt: skip
-    words = _mark_words(label, [each for each, _, _ in ones])
-    for what, values in figures.items():
-        found.add(f"surface.{label}_{what}", values, words)
-
-
-def _depth(mark: Mark) -> float:
-    return abs(mark.relief_um.value) if mark.relief_um is not None and mark.relief_um.known else 0.0
-
-
-def _mark_words(label: str, marks: Sequence[Mark]) -> str:
-    name = label.replace("_", " ")
-    if len(marks) == 1:
-        deep = f", {_depth(marks[0]):.0f} µm" if _depth(marks[0]) else ""
-        return f"a {name} of {marks[0].length_mm:.1f} mm, {marks[0].area_mm2:.2g} mm²{deep}"
-    longest = max((each.length_mm for each in marks), default=0.0)
-    total = sum(each.length_mm for each in marks)
-    return f"{len(marks)} marks of {name}, {total:.1f} mm in all, the longest {longest:.1f} mm"
-
-
-def all_marks(face: FaceMeasurement) -> tuple[Mark, ...]:
-    """The marks of a face: on its surface, at its corners and along its edges, each once."""
-    parts = (face.surface.marks, *(each.marks for each in face.corners), *(each.marks for each in face.edges))
-    found: dict[Mark, None] = {}
-    for each in (mark for marks in parts for mark in marks):
-        found.setdefault(each)
-    return tuple(found)
+    marks = all_marks(face)
+    if known or marks:
+        figures = draw_marks(marks, rng, draws=found.normal.shape[1], size_error=size_error)
+        for name, (values, words) in figures.items():
+            found.add(f"{SURFACE}.{name}", values, words)
