@@ -131,7 +131,7 @@ def frame_of(
     widths = np.stack([width_along(outline, line, stations * length) for line, length in wide])
     own = [math.hypot(line.sigma, _cut_sigma(outline, k)) for k, line in enumerate(lines)]
     shared = [shared_sigma(line.px_mm) for line in lines]
-    mean = widths.mean(axis=1)
+    mean = widths.mean(axis=1).tolist()
     slopes = np.array([_slope(outline, line, length) for line, length in zip(lines, lengths, strict=True)])
     return Centering(
         status=status,
@@ -148,7 +148,7 @@ def frame_of(
         sigma=(ratio_sigma(mean[0], mean[2], own[0], own[2]), ratio_sigma(mean[1], mean[3], own[1], own[3])),
         rotation_deg=_turn(slopes, lines, lengths),
         trapezoid_deg=(_degrees(-(slopes[0] + slopes[2]) / 2), _degrees(-(slopes[1] + slopes[3]) / 2)),
-        shift_mm=(float(mean[0] - mean[2]) / 2, float(mean[1] - mean[3]) / 2),
+        shift_mm=((mean[0] - mean[2]) / 2, (mean[1] - mean[3]) / 2),
         shift_sigma_mm=(math.hypot(own[0], own[2]) / 2, math.hypot(own[1], own[3]) / 2),
         lines=lines,
         notes=notes,
@@ -156,7 +156,7 @@ def frame_of(
 
 
 def _cut_sigma(outline: Outline, k: int) -> float:
-    return outer_sigma(outline.lines[k]) if outline.lines else 0.0
+    return outer_sigma(outline.lines[k], outline.notes) if outline.lines else 0.0
 
 
 def _share(first: float, second: float) -> float:

@@ -133,7 +133,7 @@ def _with_cut(outline: Outline, sigma: tuple[float, float]) -> tuple[float, floa
     """The shift's sigma with that of the cut edges on both sides."""
     if not outline.lines:
         return sigma
-    left, top, right, bottom = (outer_sigma(line) for line in outline.lines)
+    left, top, right, bottom = (outer_sigma(line, outline.notes) for line in outline.lines)
     return math.hypot(sigma[0], left / 2, right / 2), math.hypot(sigma[1], top / 2, bottom / 2)
 
 

@@ -20,6 +20,8 @@ _SOFTER = 0.8  # of a side's blur beyond the sharpest side's: where an end is sl
 _RAMP = 0.25  # share of a slow ramp that may count as border or as frame
 HAND_SIGMA_MM, HAND_SIGMA_PX = 0.05, 0.5  # what a person places a line by; the greater counts
 _FAINT, _FAINT_MOST = 0.5, 0.25  # mm CIE76, mm: white card on white paper
+_CUT_MM = 0.018  # of a cut face, a soft shadow, wear: what the scatter of the stations does not show
+_BESIDE = {"seam": 0.08, "hidden": 0.05, "shadow": 0.04}  # mm, by the word of a note on the outline
 _SPREAD = 0.3  # share of what the colours disagree by
 
 
@@ -52,7 +54,13 @@ def ratio_sigma(first: float, second: float, sigma_first: float, sigma_second: f
     return 100 * math.hypot(second * sigma_first, first * sigma_second) / total**2
 
 
-def outer_sigma(line: SideLine) -> float:
-    """Standard deviation of a cut edge's mean depth, mm, as far as other sides do not share it."""
+def outer_sigma(line: SideLine, notes: tuple[str, ...] = ()) -> float:
+    """Standard deviation of a cut edge's mean depth, mm, as far as other sides do not share it.
+
+    Args:
+        line: The edge.
+        notes: What was recognised beside the card's edges: a sleeve's seam or a shadow may have been taken for one.
+    """
     doubt = _DISSENT * max(0.0, 0.8 - line.agree)
-    return math.hypot(line.sigma, _OWN_PX / line.px_mm, doubt)
+    spoilt = max((more for word, more in _BESIDE.items() if any(word in each for each in notes)), default=0.0)
+    return math.hypot(line.sigma, _OWN_PX / line.px_mm, _CUT_MM, doubt, spoilt)
