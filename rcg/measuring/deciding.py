@@ -19,14 +19,14 @@ _SURE, _SURE_ROUND = 8.5, 6.0  # scores beyond doubt; a printed box has no round
 # with papers, rulers and coins, no rectangle had more than 0.25 on its weakest side.
 _WEAKEST = 0.4
 _SCORE = 4.4
-_PROPORTION = 0.07  # logarithm of the proportions that a card may seem to be off before it is refined
+_PROPORTION = 0.06  # how far from a known rectangle a card may seem to be; true ones were up to 0.05 off
 _FINE = 0.004  # the same when it is, one standard deviation
 _RADIUS, _RADIUS_OVER = 0.7, 1.2  # mm, how far a corner's radius lies below and above the stock's; corners wear off
 _RARE = 1.0  # what the other stocks' being rare costs, as half a squared number of standard deviations
 _SQUARE = 1.0  # mm of radius
 _ENDS, _ENDS_SQUARE = 5, 7  # of the eight ends of lines, that end at a corner
 _OPEN = 3  # of its four sides, that have an even table beside them
-_CORNERS = 1.3  # of 2.6, how well round corners fit
+_CORNERS = 1.6  # of 2.6, how well round corners fit
 _BORDER = 2.0  # of 4, how well the four sides show a border
 _RIM = 0.5  # px
 
@@ -52,6 +52,11 @@ def is_sure(each: Candidate) -> bool:
     return is_card(each) and each.score > (_SURE_ROUND if rounded else _SURE)
 
 
+def has_proportions(quad: Floats, spec: CardSpec, shape: tuple[int, int]) -> bool:
+    """Whether a refined quad can be a card of its stock, seen from anywhere."""
+    return bool(misfits(quad[None], shape, np.array([spec.width / spec.height]))[0, 0] < _PROPORTION)
+
+
 def is_cut_off(quad: Floats, size: tuple[int, int]) -> bool:
     """Whether a card reaches beyond the picture of `size` (width, height)."""
     return bool((quad < _RIM).any() or (quad > np.array(size) - _RIM).any())
@@ -73,7 +78,7 @@ def stock_of(
         return specs[0], "given"
     off = misfits(quad[None], shape, np.array([each.width / each.height for each in specs]))[0]
     # seen at a slant, the proportions hang on the focal length and on where the picture was cropped
-    sigma = math.hypot(_FINE, 0.25 * float(np.ptp(np.log(aspect_ranges(quad[None], shape)))))
+    sigma = math.hypot(_FINE, 0.25 * float(np.ptp(np.log(aspect_ranges(quad[None], shape)[0]))))
     radius = float(np.nanmedian(radii)) if np.isfinite(radii).any() else np.nan
     cost = [
         float(off[k] / sigma) ** 2 / 2

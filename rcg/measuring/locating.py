@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from rcg.card_specs import CARD_SPECS, CardSpec
 from rcg.errors import DataError
 from rcg.images import Pixels
-from rcg.measuring.deciding import is_card, is_cut_off, is_sure, stock_of, why_none
+from rcg.measuring.deciding import has_proportions, is_card, is_cut_off, is_sure, stock_of, why_none
 from rcg.measuring.hidden import notes_of, what_hides
 from rcg.measuring.outlines import Candidate, choose_outline
 from rcg.measuring.proposals import Proposal, propose_quads
 from rcg.measuring.refining import refine_quad
 from rcg.measuring.types import Outline
+from rcg.measuring.upright import set_upright
 from rcg.progress import Report, silent, tracked
 
 Floats = NDArray[np.float64]
@@ -212,9 +213,15 @@ def _refined(
     outline = Outline(quad=quad, spec=spec, spec_reason=reason, lines=lines, score=card.score)
     if is_cut_off(quad, shape):
         return outline, ("the card is cut off by the edge of the picture", "retake with a margin around the card")
+    if not has_proportions(quad, spec, shape):
+        return outline, (
+            "what was found has the proportions of no known card",
+            "retake with the whole card in the picture, or name its stock",
+        )
     hidden = what_hides(pixels, outline)
     if hidden:
         return outline, hidden
+    outline = set_upright(pixels, outline)
     return replace(outline, notes=notes_of(pixels, outline)), ("", "")
 
 

@@ -18,6 +18,7 @@ from rcg.measuring.types import Outline
 Floats = NDArray[np.float64]
 
 _FOCAL = np.array([0.65, 0.8, 1.0, 1.3, 2.0, 5.0])  # focal lengths over the longer side of the picture
+_SKEW = 0.5  # what the cosine of a rectangle's angle counts against its proportions' logarithm
 _ROUNDS = 12  # of the way back through a bow; each gains a digit or two
 ASPECTS = np.array(sorted({each.width / each.height for each in CARD_SPECS.values()}))
 
@@ -166,18 +167,19 @@ def portrait(quad: ArrayLike, size: tuple[int, int], aspects: Floats = ASPECTS) 
     return np.asarray(np.roll(q, 2, axis=0)) if q[:2, 1].sum() > q[2:, 1].sum() else q
 
 
-def aspect_ranges(quads: Floats, size: tuple[int, int]) -> Floats:
-    """Width over height of the flat rectangles that quads show, for focal lengths from a wide lens to a distant one.
+def aspect_ranges(quads: Floats, size: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Proportions and skew of the flat things that quads show, for focal lengths from a wide lens to a distant one.
 
     The shape of one quad rarely gives the focal length well, and a cropped picture hides its optical centre. (Zhang
-    and He, Whiteboard scanning and image enhancement, 2007, equation 20.)
+    and He, Whiteboard scanning and image enhancement, 2007, equations 16 and 20.)
 
     Args:
         quads: (n, 4, 2) corners in pixels, clockwise from the left top.
         size: Width and height of the picture in pixels.
 
     Returns:
-        (n, k) ratios, the last for a camera far away.
+        (n, k) width over height, and (n, k) the cosine of the angle between width and height, 0 for a rectangle; the
+        last for a camera far away.
     """
     centre = (size[0] / 2, size[1] / 2)
     m = np.concatenate([np.asarray(quads, np.float64) - centre, np.ones((len(quads), 4, 1))], axis=2)
@@ -185,9 +187,12 @@ def aspect_ranges(quads: Floats, size: tuple[int, int]) -> Floats:
     across, down = _triple(m1, m4, m3) / _triple(m2, m4, m3), _triple(m1, m4, m2) / _triple(m3, m4, m2)
     n2, n3 = across[:, None] * m2 - m1, down[:, None] * m3 - m1
     inverse = 1 / (_FOCAL * max(size)) ** 2
-    top = (n2[:, :2] ** 2).sum(axis=1)[:, None] * inverse + n2[:, 2:] ** 2
-    side = (n3[:, :2] ** 2).sum(axis=1)[:, None] * inverse + n3[:, 2:] ** 2
-    return np.asarray(np.sqrt(top / np.maximum(side, 1e-12)))
+
+    def product(a: Floats, b: Floats) -> Floats:
+        return np.asarray((a[:, :2] * b[:, :2]).sum(axis=1)[:, None] * inverse + (a[:, 2] * b[:, 2])[:, None])
+
+    wide, high = product(n2, n2), np.maximum(product(n3, n3), 1e-12)
+    return np.sqrt(wide / high), np.asarray(product(n2, n3) / np.sqrt(np.maximum(wide * high, 1e-24)))
 
 
 def _triple(a: Floats, b: Floats, c: Floats) -> Floats:
@@ -198,12 +203,14 @@ def _triple(a: Floats, b: Floats, c: Floats) -> Floats:
 
 
 def misfits(quads: Floats, size: tuple[int, int], aspects: Floats = ASPECTS) -> Floats:
-    """(n, len(aspects)) how far quads' proportions are from each of `aspects`, as a natural logarithm; 0 fits.
+    """(n, len(aspects)) how far quads are from rectangles of each of `aspects`; 0 fits.
 
-    Of the focal lengths that are thought of the one that fits best counts: a quad that is no card fits at none.
+    The natural logarithm of the proportions, and half of the skew, at the focal length of those that are thought of
+    where both together are least: a quad that is no card fits at none.
     """
-    ratios = aspect_ranges(quads, size)
-    return np.asarray(np.abs(np.log(ratios[:, None, :] / aspects[None, :, None])).min(axis=2))
+    ratios, skew = aspect_ranges(quads, size)
+    off = np.abs(np.log(ratios[:, None, :] / aspects[None, :, None]))
+    return np.asarray(np.hypot(off, _SKEW * skew[:, None, :]).min(axis=2))
 
 
 def misfit(quad: ArrayLike, size: tuple[int, int], aspects: Floats = ASPECTS) -> float:

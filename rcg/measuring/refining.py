@@ -1,24 +1,19 @@
-"""From a quad near a card's edge to the edge itself, to a part of a pixel, and bowed where the lens bows it.
-
-Where exactly is read in linear light: blur mixes light, not the numbers of sRGB, and half of the numbers between a dark
-table and a white border lies well outside of the edge.
-"""
+"""From a quad near a card's edge to the edge itself, to a part of a pixel, and bowed where the lens bows it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rcg.card_specs import CardSpec
 from rcg.images import Pixels
+from rcg.measuring.edge_model import BLURS, core_width, fitted_steps, signal_of, to_linear
 from rcg.measuring.profiles import (
     Curve,
     Mapping,
-    Singles,
     Strip,
     density,
     depth_of,
@@ -38,16 +33,14 @@ Floats = NDArray[np.float64]
 
 STATIONS = 96
 _REACH_PX = 4.0  # of the profile that the edge is fitted in, to both sides
-_SHIFTS = np.linspace(-2.2, 2.2, 45)  # px, places of the edge that are tried
-_BLURS = (0.45, 0.65, 0.9, 1.25, 1.8)  # px
 _UNITS = (1, 2, 4)  # by which a blurred picture is taken as a coarser one
 _ASTRAY_MM = 0.9  # from the quad, which lies within a few tenths
 _REACH_MM = 0.85  # beyond that there may be an inner frame, or a well
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB, IEC 61966-2-1
 _SEEN = 0.6  # power of light that a wide ramp is read in: a cut face that is seen at a slant, whose half the eye takes
 _DISTINCT = 3.0  # CIE76 of a step that is surely one
 _BOW_MM = 0.3  # how far an edge bows from a straight line through it
-_GREY_ENOUGH = 0.02  # step of luminance, of white, below which colour is used too
+_CORE_PX_MM = 12.0  # below, a core cannot be told from a seam beside the card
+_CORE_MM = 0.15  # the widest cut face that is seen beside a border
 _BOW_SIGMAS = 3.0  # how sure a bow has to be
 
 
@@ -114,7 +107,7 @@ def _side(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], 
     if best.agree < 0.9 and float(np.abs(crossed.at(ends) - largest.at(ends)).max()) * best.px_mm > 1.0:
         other = _fine(pixels, to_px, side, size, (largest, margin))
         best = best if best.agree > 0.8 * other.agree else other
-    best = _fine(pixels, to_px, side, size, (_tamed(best.curve, ends), margin))
+    best = _fine(pixels, to_px, side, size, (_tamed(best.curve, ends), margin), with_core=True)
     astray = np.abs(best.curve.at(ends)).max() > _ASTRAY_MM
     return coarse if astray or best.agree < 0.6 * coarse.agree else best  # of few pixels, the wide filter makes more
 
@@ -184,8 +177,19 @@ def _crossed(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float
     return bowed_curve(strip.along, depth, strip.length / 2)
 
 
-def _fine(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], near: tuple[Curve, float]) -> _Read:
-    """The edge at each station in linear light, near a curve that was found before; coarser where it is blurred."""
+def _fine(
+    pixels: Pixels,
+    to_px: Mapping,
+    side: str,
+    size: tuple[float, float],
+    near: tuple[Curve, float],
+    *,
+    with_core: bool = False,
+) -> _Read:
+    """The edge at each station in linear light, near a curve that was found before; coarser where it is blurred.
+
+    With the core, a white line of bare paper around a dark border is taken to the card.
+    """
     curve, margin = near
     length, px_mm = side_length(side, size), density(to_px, side, size)
     beside = int(np.clip(math.ceil(length * px_mm / STATIONS), 2, 24))
@@ -198,81 +202,15 @@ def _fine(pixels: Pixels, to_px: Mapping, side: str, size: tuple[float, float], 
         grid = in_card(side, size, np.repeat(fine, len(reach)), depth.reshape(-1))
         light = to_linear(sampled(pixels, to_px(grid)))
         light = light.reshape(STATIONS, beside, len(reach), 3).mean(axis=1, dtype=np.float64)
-        shift, blur = fitted_steps(_signal(light if unit == 1 else light**_SEEN))
+        signal = signal_of(light if unit == 1 else light**_SEEN)
+        shift, blur = fitted_steps(signal)
         shift = shift * unit
-        if blur < len(_BLURS) - 1:
+        if blur < len(BLURS) - 1:
             break
+    if with_core and px_mm > _CORE_PX_MM:
+        shift = shift - unit * core_width(np.median(signal, axis=0), _CORE_MM * px_mm / unit)
     found = curve.at(along) + shift / px_mm
     return _Read(side=side, along=along, depth=found, curve=bowed_curve(along, found, length / 2), px_mm=px_mm)
-
-
-def to_linear(values: Singles) -> Singles:
-    """Linear light, 0 to 1, of sRGB values from 0 to 255 (IEC 61966-2-1)."""
-    place = np.clip(values, 0, 255) * 8
-    return np.asarray(_table()[np.rint(place).astype(np.int32)], np.float32)
-
-
-@cache
-def _table() -> NDArray[np.float32]:
-    coded = np.arange(255 * 8 + 1) / (255 * 8)
-    return np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def _signal(light: Floats) -> Floats:
-    """(n, d) one number for the (n, d, 3) colours: luminance, which JPEG keeps sharp, or the colour that changes."""
-    third = light.shape[1] // 3
-    change = light[:, -third:].mean(axis=1) - light[:, :third].mean(axis=1)
-    if float(np.median(np.abs(change @ _LUMINANCE))) > _GREY_ENOUGH:
-        return np.asarray(light @ _LUMINANCE)
-    towards = change / np.maximum(np.linalg.norm(change, axis=1, keepdims=True), 1e-9)
-    return np.asarray(np.einsum("ndc,nc->nd", light, towards))
-
-
-def fitted_steps(signal: Floats) -> tuple[Floats, int]:
-    """Where a step lies in each profile, px from its middle (NaN where there is none), and how blurred the side is.
-
-    A blurred step between an even inside and an outside that may slope, as where a shadow falls: for each place and
-    blur that is tried the three levels follow by least squares, and the place with the least rest is taken, between
-    the tried ones by a parabola. The blur is that with which the side as a whole leaves the least.
-
-    Args:
-        signal: (n, d) values every half pixel, from outside to inside.
-
-    Returns:
-        (n,) px, and which of the blurs that were tried it is.
-    """
-    bases = _bases(signal.shape[1])  # blur, shift, column, d
-    power = np.einsum("nd,nd->n", signal, signal)
-    explained = np.einsum("bscd,nd->bnsc", bases, signal)
-    rest = power[None, :, None] - np.einsum("bnsc,bnsc->bns", explained, explained)
-    blur = int(np.argmin(np.median(rest.min(axis=2), axis=1)))
-    rest = np.clip(rest[blur], 0, None)
-    at = np.clip(rest.argmin(axis=1), 1, len(_SHIFTS) - 2)
-    rows = np.arange(len(at))
-    before, here, after = rest[rows, at - 1], rest[rows, at], rest[rows, at + 1]
-    bend = before - 2 * here + after
-    move = np.where(bend > 1e-15, 0.5 * (before - after) / np.where(bend > 1e-15, bend, 1), 0)
-    found = _SHIFTS[at] + np.clip(move, -0.5, 0.5) * (_SHIFTS[1] - _SHIFTS[0])
-    third = signal.shape[1] // 3
-    height = np.abs(signal[:, -third:].mean(axis=1) - signal[:, :third].mean(axis=1))
-    noise = np.sqrt(here / signal.shape[1])
-    edge = (rest.argmin(axis=1) == 0) | (rest.argmin(axis=1) == len(_SHIFTS) - 1)
-    return np.where((height > 2.0 * noise) & ~edge, found, np.nan), blur
-
-
-@cache
-def _bases(count: int) -> Floats:
-    """(blurs, shifts, 3, d) orthonormal: inside level, outside level, outside slope, for each place and blur."""
-    x = (np.arange(count) - (count - 1) / 2) / 2
-    found = np.empty((len(_BLURS), len(_SHIFTS), 3, count))
-    for b, blur in enumerate(_BLURS):
-        for s, shift in enumerate(_SHIFTS):
-            z = (x - shift) / blur
-            inside = 0.5 * (1 + np.array([math.erf(each / math.sqrt(2)) for each in z]))
-            outside = 1 - inside
-            slope = (x - shift) * outside - blur * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-            found[b, s] = np.linalg.qr(np.column_stack([inside, outside, slope]))[0].T
-    return found
 
 
 def meeting(curves: list[Curve], size: tuple[float, float]) -> Floats:
