@@ -95,6 +95,7 @@ def rendered(kind: str, seeds: int, **how: float) -> list[bool]:
         found = cards.measured(view.pixels)
         seconds.append(time.process_time() - began)
         if not found:
+            print(f"  {kind} {seed}: no card: {find_outlines(view.pixels).reason[:100]}")
             continue
         outline, centering = found[0]
         corners += cards.corner_errors(view.truth, outline)
