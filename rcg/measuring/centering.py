@@ -29,7 +29,7 @@ from rcg.measuring.uncertainty import faint_cut_sigma, line_sigma
 Floats = NDArray[np.float64]
 
 _FAINT = 0.1  # a side whose best line has less than this mark has none
-_SURE = 2.2  # points of sigma beyond which a ratio is not given
+_SURE = 1.6  # points of sigma beyond which a ratio is not given: one in five would be off by more than 2
 _STRANGE = 0.03  # mm of sigma more where the totals fit no known design
 _WIDEST = (9.0, 10.0)  # mm: left and right, and top and bottom together, that no border has
 _LIKELY = 0.8  # chance of the chosen lines below which no ratio is given
