@@ -1,4 +1,4 @@
-"""Cards for bench_grading.py: hand-measured photos, rendered views and their truth, and pictures that must be refused."""
+"""Cards for bench_grading.py: hand-measured photos, rendered views with their truth, and pictures to refuse."""
 
 from __future__ import annotations
 
