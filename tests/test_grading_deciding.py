@@ -198,7 +198,16 @@ def test_what_one_photo_cannot_show_is_told():
     found = grade("psa", replace(face(), surface=seen))
     assert found.status == "partly"
     assert "front surface: dents, creases: these pictures cannot show them" in found.not_judged
-    assert "front surface: 10% of it could not be looked at" in found.not_judged
+    assert "front surface: 10 % of it could not be looked at" in found.not_judged
+
+
+def test_a_surface_that_was_hardly_seen_is_no_ten_but_what_was_found_on_it_counts():
+    hardly = Surface(status="partly", not_seen=("dents",), share_judged=0.1)
+    found = grade("plain", replace(face(), surface=hardly))
+    assert "front surface" not in found.areas
+    assert any("90 % of it could not be looked at" in each for each in found.not_judged)
+    stained = replace(hardly, marks=(mark("stain", 6.0, area=20.0),))
+    assert grade("plain", replace(face(), surface=stained)).areas["front surface"].most_likely < 10
 
 
 def test_missing_stock_at_the_rim_caps_a_card_whose_surface_was_not_seen():

@@ -56,6 +56,7 @@ WORSE_SHIFT, BETTER_SHIFT = "centering.worse_shift", "centering.better_shift"
 Wear = CornerWear | EdgeWear
 
 _ROWS = 48  # of normal deviates a face; each use has its own, so that no figure moves when another is left out
+_ENOUGH = 0.5  # of a face that has to be seen before no find on it speaks for it
 _SIGMA_BY_EYE = 0.7  # points; what a reader's second try differs by, where a line has no sigma
 
 
@@ -383,14 +384,18 @@ def _surface(found: _Found, face: FaceMeasurement, rng: np.random.Generator, siz
     """What is known of the surface; marks at the rim count, as for a cap, even where the face was not looked at."""
     seen = face.surface
     known = face.outline is not None and seen.status in {MEASURED, "partly"}
+    unseen = f"{100 * (1 - seen.share_judged):.0f} % of it could not be looked at"
     if not known:
         found.blind[SURFACE] = seen.reason or face.reason or "it was not looked at"
+    elif seen.share_judged < _ENOUGH and not seen.marks:  # that nothing was found there says little
+        known = False
+        found.blind[SURFACE] = f"{unseen}; {', '.join(seen.not_seen)}" if seen.not_seen else unseen
     elif seen.not_seen:
         found.partial.append(f"{found.face} surface: {', '.join(seen.not_seen)}: these pictures cannot show them")
     elif seen.status == "partly":
         found.partial.append(f"{found.face} surface: {seen.reason or 'looked at in part only'}")
     if known and seen.share_judged < 0.995:
-        found.partial.append(f"{found.face} surface: {1 - seen.share_judged:.0%} of it could not be looked at")
+        found.partial.append(f"{found.face} surface: {unseen}")
     marks = all_marks(face)
     if known or marks:
         figures = draw_marks(marks, rng, draws=found.normal.shape[1], size_error=size_error)
