@@ -39,6 +39,23 @@ def bounds(points: Sequence[Point]) -> Box:
     return Box.from_corners(min(xs), min(ys), max(xs), max(ys))
 
 
+def extent(points: NDArray[np.floating[Any]]) -> tuple[Floats, Floats]:
+    """The lowest and the highest x and y; column by column, which is many times faster than along short rows.
+
+    Args:
+        points: (n, 2) points, at least one.
+
+    Returns:
+        (2,) lowest and (2,) highest.
+
+    Example:
+        >>> extent(np.array([(3.0, 1.0), (2.0, 5.0)]))
+        (array([2., 1.]), array([3., 5.]))
+    """
+    x, y = points[:, 0], points[:, 1]
+    return np.array([x.min(), y.min()], np.float64), np.array([x.max(), y.max()], np.float64)
+
+
 def clip_box(box: Box, width: int, height: int) -> Box | None:
     """The part of a box inside an image of this size in pixels; None where nothing of it is inside.
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rcg.geometry import extent
 from rcg.images import Pixels
 from rcg.measuring.profiles import Singles, Strip, density, fit_curve, in_card, peak_depths, sheared, side_length
 from rcg.measuring.rectify import photo_points
@@ -134,8 +135,9 @@ def sampled_light(pixels: Pixels, at: Floats) -> Singles:
     """
     last = np.array(pixels.shape[1::-1])
     place = np.clip(at - 0.5, -1e5, 1e6)
-    low = np.clip(np.floor(place.min(axis=0)).astype(int) - 1, 0, last - 2)
-    high = np.clip(np.ceil(place.max(axis=0)).astype(int) + 2, low + 2, last)
+    least, most = extent(place)
+    low = np.clip(np.floor(least).astype(int) - 1, 0, last - 2)
+    high = np.clip(np.ceil(most).astype(int) + 2, low + 2, last)
     crop = np.asarray(cv2.LUT(pixels[low[1] : high[1], low[0] : high[0]], _TO_LIGHT), np.float32)
     rows = np.asarray((place - low).astype(np.float32).reshape(-1, 1, 2), np.float32)
     pieces = [
@@ -238,12 +240,14 @@ def _unlike_between(side: Side, first: Floats, last: Floats) -> Floats:
     """(n,) 60th percentile of the distance between two depths at each station; NaN where nothing lies there."""
     depth = side.strip.depth[None, :]
     within = (depth >= first) & (depth <= last)
-    masked = np.where(within, side.away, np.nan)
-    some = within.any(axis=1)
-    out = np.full(len(masked), np.nan)
-    if some.any():
-        out[some] = np.nanpercentile(masked[some], 60, axis=1)
-    return out
+    ordered = np.sort(np.where(within, side.away, np.nan), axis=1)  # NaN last: many times faster than nanpercentile
+    count = within.sum(axis=1)
+    place = 0.6 * np.maximum(count - 1, 0)
+    low = place.astype(int)
+    high = np.minimum(low + 1, np.maximum(count - 1, 0))
+    rows = np.arange(len(ordered))
+    below, above = ordered[rows, low], ordered[rows, high]
+    return np.asarray(below + (place - low) * (above - below), np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

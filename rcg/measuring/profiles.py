@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rcg.geometry import extent
 from rcg.images import Pixels
 from rcg.measuring.kernels import common_change, sheared_means
 from rcg.measuring.types import SIDES
@@ -159,8 +160,9 @@ def sampled(pixels: Pixels, at: Floats) -> Singles:
 def _read(pixels: Pixels, rows: Singles) -> Singles:
     """The same for so few places that their part of the picture is small, however large the picture is."""
     last = np.array(pixels.shape[1::-1])
-    low = np.clip(np.floor(rows.min(axis=0)).astype(int) - 2, 0, np.maximum(last - 2, 0))
-    high = np.clip(np.ceil(rows.max(axis=0)).astype(int) + 3, np.minimum(2, last), last)
+    least, most = extent(rows)
+    low = np.clip(np.floor(least).astype(int) - 2, 0, np.maximum(last - 2, 0))
+    high = np.clip(np.ceil(most).astype(int) + 3, np.minimum(2, last), last)
     crop = pixels[low[1] : high[1], low[0] : high[0]].astype(np.float32)  # of whole numbers remap gives whole numbers
     at = (rows - low.astype(np.float32)).reshape(-1, 1, 2)
     found = cv2.remap(crop, at, np.empty(0), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rcg.card_specs import CARD_SPECS
-from rcg.geometry import homography, transform
+from rcg.geometry import extent, homography, transform
 from rcg.images import Pixels
 from rcg.measuring.types import Outline
 
@@ -117,8 +117,9 @@ def rectified(pixels: Pixels, outline: Outline, *, px_mm: float, margin_mm: floa
 
 def _fitting(pixels: Pixels, at: Floats, quad: Floats, px_mm: float, width: float) -> tuple[Pixels, Floats]:
     """The part of the picture that is read, reduced where it is finer than the result, and the places in it."""
-    low = np.clip(np.floor(at.min(axis=0)).astype(int) - 3, 0, np.array(pixels.shape[1::-1]) - 1)
-    high = np.clip(np.ceil(at.max(axis=0)).astype(int) + 3, low + 1, pixels.shape[1::-1])
+    least, most = extent(at)
+    low = np.clip(np.floor(least).astype(int) - 3, 0, np.array(pixels.shape[1::-1]) - 1)
+    high = np.clip(np.ceil(most).astype(int) + 3, low + 1, pixels.shape[1::-1])
     crop, at = pixels[low[1] : high[1], low[0] : high[0]], at - low
     times = side_lengths(quad)[0] / width / px_mm
     if times > 1.5:

@@ -12,7 +12,7 @@ from rcg.geometry import polygon_area
 from rcg.images import Pixels
 from rcg.measuring.rectify import card_points
 from rcg.measuring.rim import Mask, Plane
-from rcg.measuring.surface_frames import Frame, flat_frame
+from rcg.measuring.surface_frames import Frame, brightest, darkest, flat_frame
 from rcg.measuring.types import MEASURED, UNDETERMINED, Centering, Mark, Outline, Surface, Value
 from rcg.photometric.types import SurfaceDefect
 
@@ -120,7 +120,7 @@ def _dots(frame: Frame, taken: Mask) -> list[Mark]:
     size = max(0.6, 0.08 * frame.px_mm)
     smooth = cv2.GaussianBlur(frame.away, (0, 0), size)
     slow = cv2.blur(frame.away, (2 * round(1.2 * frame.px_mm) + 1,) * 2)
-    step = np.abs(smooth - slow).max(axis=2)
+    step = brightest(np.abs(smooth - slow))
     flags = frame.border & ~frame.glare & ~taken & (step > np.maximum(_DOT_STEP, 5 * frame.noise))
     found = []
     for each in _patches(flags, frame.px_mm):
@@ -148,7 +148,8 @@ def _stains(frame: Frame) -> list[Mark]:
     darker = -smooth.mean(axis=2)
     # A shadow takes the same share of every channel; what is spilt does not.
     taken = -smooth / np.maximum(frame.colours - frame.away, 0.12)
-    tinted = np.ptp(taken, axis=2) > 0.2 * np.abs(taken).max(axis=2)
+    low, high = darkest(taken), brightest(taken)
+    tinted = high - low > 0.2 * np.maximum(np.abs(low), np.abs(high))
     flags = frame.border & ~frame.glare & (darker > np.maximum(_STAIN_STEP, 2 * frame.noise)) & tinted
     found = []
     for each in _patches(flags, frame.px_mm):
@@ -164,7 +165,7 @@ def _lines(frame: Frame) -> tuple[list[Mark], Mask]:
     """Thin white lines on the border: ink that a crease, a scratch or a tear broke; and where all thin things lie."""
     import cv2
 
-    light = frame.away.min(axis=2)
+    light = darkest(frame.away)
     size = 2 * round(0.45 * frame.px_mm) + 1
     round_one = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     hat = np.asarray(cv2.morphologyEx(light, cv2.MORPH_TOPHAT, round_one))

@@ -123,10 +123,20 @@ def _read_border(colours: Plane, away: Plane, border: Mask, noise: Plane, *, upr
     away[...], border[...], noise[...] = off, True, max(spread, 0.004)
 
 
+def darkest(colours: Plane) -> Plane:
+    """(h, w) the lowest channel of (h, w, 3); plane by plane, which is many times faster than along short rows."""
+    return np.asarray(np.minimum(np.minimum(colours[..., 0], colours[..., 1]), colours[..., 2]), np.float32)
+
+
+def brightest(colours: Plane) -> Plane:
+    """(h, w) the highest channel of (h, w, 3), likewise."""
+    return np.asarray(np.maximum(np.maximum(colours[..., 0], colours[..., 1]), colours[..., 2]), np.float32)
+
+
 def _glare(colours: Plane) -> Mask:
     """Where all channels are near full over more than a few square millimetres: a lamp or window that is mirrored."""
     import cv2
 
-    bright = (colours.min(axis=2) > _GLARE).astype(np.uint8)
+    bright = (darkest(colours) > _GLARE).astype(np.uint8)
     side = max(3, round(min(colours.shape[:2]) / 40))
     return np.asarray(cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((side, side), np.uint8)) > 0)
