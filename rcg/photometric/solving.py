@@ -162,7 +162,6 @@ class Planes:
             unreliable=np.zeros(shape, np.bool_),
         )
 
-
     def write_counts(self, lights: int) -> None:
         """Write `used` in the rows where every one of the lights counts."""
         self.used[self.even] = lights
