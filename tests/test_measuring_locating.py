@@ -55,7 +55,7 @@ def located(key):
     return one(photo(key).pixels)
 
 
-@pytest.mark.parametrize("key", [(11, 0), (11, 4), (11, 5), (11, 6)])
+@pytest.mark.parametrize("key", [(11, 3), (11, 4), (11, 5), (11, 6)])
 def test_a_photos_corners_are_within_a_pixel_of_a_card_1000_pixels_high(key):
     view = photo(key)
     assert np.sqrt(np.mean(off(located(key), view.truth) ** 2)) < 1.0
@@ -172,10 +172,11 @@ def test_cards_of_one_picture_come_in_reading_order_and_the_largest_alone():
 
 
 def test_a_turned_picture_gives_the_turned_outline_and_the_text_tells_its_top():
-    view = photo((11, 5))
-    upright, over = located((11, 5)), one(np.ascontiguousarray(view.pixels[::-1, ::-1]))
+    view = photo((11, 3))
+    upright, over = located((11, 3)), one(np.ascontiguousarray(view.pixels[::-1, ::-1]))
     assert upright.upright
     assert over.upright
+    assert np.abs(upright.quad - np.array(view.truth.quad)).max() < 3
     height, width = view.pixels.shape[:2]
     assert np.abs((width, height) - over.quad - upright.quad).max() < 0.5
     aside = one(np.ascontiguousarray(np.rot90(view.pixels)))
@@ -239,5 +240,5 @@ def test_an_outline_turned_twice_is_itself():
 
 def test_text_below_turns_its_sign_with_the_card():
     picture = np.ascontiguousarray(draw_card((77, 3)).colour(5.0))
-    assert text_below(picture) > 0.3
-    assert text_below(np.ascontiguousarray(picture[::-1, ::-1])) < -0.3
+    assert text_below(picture) > 0.4
+    assert text_below(np.ascontiguousarray(picture[::-1, ::-1])) < -0.4

@@ -31,14 +31,14 @@ _BORDER = 2.0  # of 4, how well the four sides show a border
 _RIM = 0.5  # px
 
 
-def is_card(each: Candidate) -> bool:
-    """Whether four lines are taken for a card's edge.
+def is_card(each: Candidate, *, given: bool = False) -> bool:
+    """Whether four lines are taken for a card's edge; `given` if the stock was named.
 
     A box in the art, a sheet of paper and a book have square corners: a square-cornered stock has to show a border too.
     """
     if each.spec.radius < _SQUARE:
         alone = each.ends.sum() >= _ENDS_SQUARE and each.open_sides >= _OPEN
-        if not alone or each.parts["border"] < _BORDER:
+        if not alone or (each.parts["border"] < _BORDER and not given):
             return False
     elif each.parts["corners"] < _CORNERS:
         return False

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcg.images import Pixels
-from rcg.measuring.outlines import corner_radii
+from rcg.measuring.arcs import corner_radii
 from rcg.measuring.profiles import find_lines, in_card, read_strip, sampled_lab, side_length
 from rcg.measuring.rectify import photo_points
 from rcg.measuring.types import CORNERS, SIDES, Outline

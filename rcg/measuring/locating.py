@@ -77,7 +77,7 @@ def find_outlines(
     aspects = np.array(sorted({each.width / each.height for each in specs}))
     proposals = propose_quads(pixels, aspects=aspects, every=every)
     candidates = _candidates(pixels, proposals[: _TRIED_EVERY if every else _TRIED], specs, report)
-    cards = _apart([each for each in candidates if is_card(each)], every=every)
+    cards = _apart([each for each in candidates if is_card(each, given=spec is not None)], every=every)
     if every and len(specs) > 1:
         cards = _of_one_stock(pixels, cards, candidates)
     if not cards:

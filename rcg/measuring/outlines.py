@@ -8,7 +8,6 @@ proportions of a card, ends at its corners, and lets the table show through wher
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from rcg.card_specs import CardSpec
 from rcg.images import Pixels
+from rcg.measuring.arcs import corner_radii
 from rcg.measuring.kernels import band
 from rcg.measuring.profiles import Line, Mapping, Singles, Strip, depth_of, find_lines, in_card, read_strip, sampled_lab
 from rcg.measuring.rectify import misfits, straight
@@ -35,7 +35,8 @@ _DISTINCT = 3.0  # CIE76 of a step that is surely one
 _ROUND = 2.6  # what corners of the right radius weigh against one side's full support
 _RADIUS, _RADIUS_OVER = 0.9, 1.7  # mm that a corner's radius may be below and above the stock's: corners wear off
 _UNSEEN = 0.4  # what a corner counts that cannot be told from the table
-_CLEAR = 3.0  # CIE76 between table and card, for a corner to be seen
+_WELL = (0.9, 4.5)  # mm between a slab's well and the card in it
+_WELL_CORNERS, _WELL_BEHIND = 0.85, 2.0  # how well the card's corners have to fit, and how much less it may score
 _EVEN = 9.0  # CIE76 that a table changes by over some millimetres
 _END = 0.3  # what a line costs that runs on beyond its corner
 _PROPORTION = 0.02  # logarithm of the proportions that costs a quarter
@@ -181,7 +182,10 @@ def _combined(
     stock = (corners - cost).argmax(axis=1)
     total = own[order] + unlike[order] + (corners - cost).max(axis=1)
     found = []
-    for k in np.argsort(-total, kind="stable")[:_CLOSE]:
+    best = np.argsort(-total, kind="stable")[:_CLOSE]
+    rounded = [k for k, each in enumerate(specs) if each.radius > 1]  # a printed frame has a square card's corners
+    inner = _inside(lines, int(best[0]), total, corners[:, rounded].max(axis=1)) if rounded else None
+    for k in best if inner is None else [inner]:
         sides = tuple(c[i] for c, i in zip(choices, picks[order[k]], strict=True))
         parts = {
             "support": sum(side.line.support * side.distinct for side in sides),
@@ -193,6 +197,14 @@ def _combined(
         spec, wrong = specs[int(stock[k])], float(off[k, stock[k]])
         found.append(Candidate(quad=quads[k], spec=spec, misfit=wrong, parts=parts, sides=sides, radii=radii[k]))
     return found
+
+
+def _inside(lines: Floats, best: int, total: Floats, corners: Floats) -> int | None:
+    """The set of four lines a little inside the best one that has a card's corners too: the best is a slab's well."""
+    deeper = lines[:, :, 0] - lines[best, :, 0]
+    nested = ((deeper > _WELL[0]) & (deeper < _WELL[1])).all(axis=1)
+    nested &= (corners > _WELL_CORNERS * _ROUND) & (total > total[best] - _WELL_BEHIND)
+    return int(np.argmax(np.where(nested, total, -np.inf))) if nested.any() else None
 
 
 def crossings(lines: Floats, size: tuple[float, float]) -> Floats:
@@ -259,43 +271,6 @@ def _fitting(radii: Floats, radius: float) -> Floats:
     ]
     alike = np.where(known, np.abs(filled - np.where(np.isfinite(middle), middle, 0.0)[:, None]) < _RADIUS, _UNSEEN)
     return np.asarray(0.6 * fits + 0.4 * alike.mean(axis=1))
-
-
-_INWARDS = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
-
-
-def corner_radii(pixels: Pixels, quads: Floats, size: tuple[float, float]) -> Floats:
-    """The radius of each corner, from where the table gives way to the card on its diagonal.
-
-    Args:
-        pixels: (h, w, 3) uint8 sRGB.
-        quads: (m, 4, 2) px.
-        size: Width and height of the cards, mm.
-
-    Returns:
-        (m, 4) mm; NaN where table and card look alike.
-    """
-    width, height = size
-    start = np.array([(0, 0), (width, 0), (width, height), (0, height)])
-    along = np.arange(-0.8, 2.41, 0.08)
-    beside = np.array([-0.25, 0, 0.25])
-    spots = np.stack([along[:, None] + beside, along[:, None] - beside], axis=2).reshape(-1, 2)
-    out, by = np.array([0.5, 0.8, 1.1]), np.array([1.0, 2.0, 3.0, 4.0])
-    beyond = np.array([(-o, b) for o in out for b in by] + [(b, -o) for o in out for b in by])
-    places = (start[:, None] + np.concatenate([spots, beyond])[None] * _INWARDS[:, None]).reshape(-1, 2)
-    at = np.concatenate([straight(quad, size)(places) for quad in quads])
-    lab = sampled_lab(pixels, at).reshape(4 * len(quads), len(spots) + len(beyond), 3)
-    profile = lab[:, : len(spots)].reshape(-1, len(along), len(beside), 3).mean(axis=2)
-    table = np.median(lab[:, len(spots) :], axis=1)
-    card = np.median(profile[:, along > 1.5], axis=1)
-    away = table - card
-    contrast = np.linalg.norm(away, axis=1)
-    share = np.einsum("kdc,kc->kd", profile - card[:, None], away) / np.maximum(contrast, 1e-6)[:, None] ** 2
-    lost = (share > 0.5) & (along < 1.9)[None, :]
-    last = lost.shape[1] - 1 - np.argmax(lost[:, ::-1], axis=1)
-    gap = along[last] + (along[1] - along[0]) / 2
-    radii = np.where(lost.any(axis=1) & (contrast > _CLEAR), gap * math.sqrt(2) / (math.sqrt(2) - 1), np.nan)
-    return np.asarray(radii.reshape(-1, 4))
 
 
 def _ending(pixels: Pixels, to_px: Mapping, size: tuple[float, float], sides: tuple[Side, ...]) -> NDArray[np.bool_]:

@@ -39,7 +39,7 @@ _REACH_MM = 0.85  # beyond that there may be an inner frame, or a well
 _SEEN = 0.6  # power of light that a wide ramp is read in: a cut face that is seen at a slant, whose half the eye takes
 _DISTINCT = 3.0  # CIE76 of a step that is surely one
 _BOW_MM = 0.3  # how far an edge bows from a straight line through it
-_CORE_PX_MM = 12.0  # below, a core cannot be told from a seam beside the card
+_CORE_PX_MM = 11.5  # below, a core cannot be told from a seam beside the card
 _CORE_MM = 0.15  # the widest cut face that is seen beside a border
 _BOW_SIGMAS = 3.0  # how sure a bow has to be
 
