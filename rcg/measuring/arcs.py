@@ -81,6 +81,6 @@ def _from_outside(profile: Singles, table: Singles, border: Singles) -> Floats:
     contrast = np.median(np.linalg.norm(border - table[:, None], axis=2), axis=1)
     unlike = np.linalg.norm(profile - table[:, None], axis=2) > 0.5 * contrast[:, None]
     # a seam beside the edge is unlike the table too, but not for long
-    lasting = np.lib.stride_tricks.sliding_window_view(unlike, _LASTING, axis=1).all(axis=2)
+    lasting = np.all(np.lib.stride_tricks.sliding_window_view(unlike, _LASTING, axis=1), axis=2)
     first = np.argmax(lasting, axis=1)
-    return np.where(lasting.any(axis=1) & (contrast > _CLEAR), (_ALONG[first] - _STEP / 2) * _RADIUS, np.nan)
+    return np.where(np.any(lasting, axis=1) & (contrast > _CLEAR), (_ALONG[first] - _STEP / 2) * _RADIUS, np.nan)
