@@ -245,7 +245,7 @@ def test_on_a_tablet_a_finger_drags_and_two_fingers_zoom(tmp_path, made):
             session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
         before = me.left
-        x, y = me.at("left_inner", 0.6)
+        x, y = me.at("left_inner", 0.3)
         touch("touchStart", (x, y))
         for step in range(1, 7):
             touch("touchMove", (x + step, y))
