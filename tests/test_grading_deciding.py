@@ -13,6 +13,7 @@ import pytest
 
 from rcg.grading import Distribution, grade_faces, read_standards, true_face
 from rcg.grading.amounts import amounts
+from rcg.grading.report_html import most_likely, shown_areas
 from rcg.grading.sampling import draw_face
 from rcg.grading.simulating import Errors, noisy_face, pit
 from rcg.measuring import CornerWear, EdgeWear, FaceMeasurement, Surface, Value
@@ -421,3 +422,33 @@ def test_intervals_hold_what_they_say():
     middle = np.mean([0.05 <= each <= 0.95 for each in places])
     assert 0.8 <= middle <= 0.97
     assert 0.35 < np.mean(places) < 0.65
+
+
+def test_a_mean_with_a_face_that_was_not_seen_is_no_subgrade_and_its_limit_says_so():
+    frayed = face(corners=[{"whitening_depth": Value(1.5, 0)}] * 4)
+    alone = grade_faces(frayed, standards={"ags": STANDARDS["ags"]})[0]
+    both = grade("ags", frayed, face())
+    assert alone.overall.most_likely == both.overall.most_likely > alone.areas["front corners"].most_likely
+    assert "corners" not in alone.subgrades
+    assert "corners" in both.subgrades
+    assert shown_areas(alone)["front corners"] == alone.areas["front corners"]
+    assert alone.limits[0].note == "an unseen back could lift it"
+    assert "unseen" not in both.limits[0].note
+    assert most_likely(alone) == f"{alone.overall.most_likely:g} or lower"
+
+
+def test_no_limit_lies_above_the_grade_without_a_word():
+    worn = face(
+        corners=[{"whitening_depth": Value(0.17, 0.05)}] + [{}] * 3,
+        edges=[{"whitening_depth": Value(0.045, 0.02)}] + [{}] * 3,
+    )
+    seen = 0
+    for name in ("psa", "plain", "cgc"):
+        found = grade(name, worn, worn)
+        above = [each for each in found.limits if each.step > found.overall.most_likely]
+        seen += len(above)
+        assert found.limits[0].step <= found.overall.most_likely
+        assert all("by itself" in each.note for each in above)
+    assert seen
+    assert grade("psa", face(50)).overall.most_likely == 10
+    assert grade("psa", face(54.9)).limits == ()

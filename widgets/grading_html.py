@@ -11,7 +11,19 @@ import numpy as np
 
 from rcg.figures import Look, grade_steps
 from rcg.grading.report_close import corners_html, edges_html, marks_html
-from rcg.grading.report_html import figure, interval, percent, ratio, sentence, step, with_sigma
+from rcg.grading.report_html import (
+    SEEN_PARTS,
+    allowed,
+    figure,
+    interval,
+    most_likely,
+    percent,
+    ratio,
+    sentence,
+    shown_areas,
+    step,
+    with_sigma,
+)
 from rcg.grading.report_json import face_status, why_not
 from rcg.grading.types import Distribution, Grade, GradeReport
 from rcg.images import Pixels
@@ -129,7 +141,7 @@ def _steps(found: Distribution | None) -> dict[float, float]:
 def _below(grade: Grade) -> str:
     if grade.overall is None:
         return grade.reason
-    best = "at best, " if grade.status == "partly" else ""
+    best = f"or lower ({SEEN_PARTS}), " if grade.status == "partly" else ""
     return best + (f"held down by {_limit(grade)}" if grade.limits else "nothing holds it down")
 
 
@@ -149,9 +161,8 @@ def grade_words(grade: Grade) -> str:
     if grade.overall is None:
         return "undetermined"
     low, high = grade.overall.interval()
-    best = "at best " if grade.status == "partly" else ""
     inside = "" if low == high else f" ({interval(grade.overall)})"
-    return f"{best}{step(grade.overall.most_likely)}{inside}"
+    return f"{most_likely(grade)}{inside}"
 
 
 def grades_html(report: GradeReport | None) -> str:
@@ -174,7 +185,8 @@ def _share(grade: Grade) -> str:
 def _subgrades(grade: Grade) -> str:
     """The sub-grades; of a standard that prints none, what each area of each face allows."""
     if grade.subgrades:
-        return ", ".join(f"{name} {step(found.most_likely)}" for name, found in grade.subgrades.items())
+        shown = shown_areas(grade).items()
+        return ", ".join(f"{name} {step(found.most_likely)}" for name, found in shown if found is not None)
     faces: dict[str, list[str]] = {}
     for name, found in grade.areas.items():
         face, _, area = name.partition(" ")
@@ -184,9 +196,7 @@ def _subgrades(grade: Grade) -> str:
 
 def _why(grade: Grade) -> str:
     parts = [f'<div class="rcg-warn">{escape(sentence(grade.reason))}</div>'] if grade.reason else []
-    for each in grade.limits[:3]:
-        face = f"{each.face}, " if each.face else ""
-        parts.append(f"<div>{step(each.step)}: {escape(face + each.what)}: {escape(each.why)}</div>")
+    parts += [f"<div>{escape(sentence(allowed(each)))}: {escape(each.why)}</div>" for each in grade.limits[:3]]
     parts += [f"<div>{escape(name)}: {percent(share)}</div>" for name, share in grade.labels if share >= _LEAST]
     if grade.qualifiers:
         parts.append(f"<div>qualifiers: {escape(', '.join(grade.qualifiers))}</div>")

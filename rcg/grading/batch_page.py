@@ -39,7 +39,8 @@ def table_page(rows: Sequence[Mapping[str, Any]], standards: Mapping[str, Any], 
     body = "".join(_row(row, list(standards)) for row in rows)
     return page(
         "Graded cards",
-        f'<header><h1>Graded cards</h1><p class="hint">{text(sentence(RULE))}. All figures: '
+        f'<header><h1>Graded cards</h1><p class="hint">{text(sentence(RULE))}. ≤ stands before '
+        f"a grade that leaves out what was not seen: it is that or lower. All figures: "
         f'<a href="results.csv">results.csv</a>.</p>{stopped}</header>'
         f'<div class="switches narrow"><div class="choice" role="group" aria-label="Which cards">{every}{filters}</div>'
         f'<label>find <input type="search" aria-label="Find a card"></label></div>'
@@ -91,8 +92,9 @@ def _grade(row: Mapping[str, Any], standard: str) -> str:
         return f'<td data-value="-1">{NOT_KNOWN}</td>'
     low, high = row[f"{standard}_low"], row[f"{standard}_high"]
     span = step(low) if low == high else f"{step(low)} to {step(high)}"
+    most = "" if row.get(f"{standard}_status") == MEASURED else '<abbr title="or lower: not all was seen">≤</abbr> '
     codes = text(row.get(f"{standard}_qualifiers") or "")
-    return f'<td data-value="{row[f"{standard}_mean"]}"><b>{step(value)}</b> {codes}<small>{span}</small></td>'
+    return f'<td data-value="{row[f"{standard}_mean"]}"><b>{most}{step(value)}</b> {codes}<small>{span}</small></td>'
 
 
 def _why(row: Mapping[str, Any], standards: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rcg.grading.report_html import allowed
 from rcg.grading.report_json import face_status, mean_known, number, why_not
 from rcg.grading.report_pictures import every_mark
 from rcg.grading.types import GradeReport
@@ -47,9 +48,10 @@ def row_of(report: GradeReport, *, front: str, back: str) -> Row:
         limit = grade.limits[0] if grade.limits else None
         row |= {
             name: None if found is None else found.most_likely, f"{name}_low": low, f"{name}_high": high,
+            f"{name}_or_lower": None if found is None else int(grade.status != MEASURED),
             f"{name}_mean": None if found is None else number(found.mean, 3), f"{name}_status": grade.status,
             f"{name}_qualifiers": " ".join(grade.qualifiers),
-            f"{name}_limit": "" if limit is None else f"{limit.what}: {limit.why}",
+            f"{name}_limit": "" if limit is None else f"{allowed(limit)}: {limit.why}",
         }  # fmt: skip
     return row
 
@@ -80,7 +82,7 @@ def columns_of(rows: Sequence[Mapping[str, Any]], standards: Sequence[str]) -> t
         standards: Names of the standards that were graded by.
     """
     first = ("card", "status", "reason", "fix", "front", "back")
-    kinds = ("", "_low", "_high", "_mean", "_status", "_qualifiers", "_limit")
+    kinds = ("", "_or_lower", "_low", "_high", "_mean", "_status", "_qualifiers", "_limit")
     sides = ["front", *(["back"] if any(row.get("back") for row in rows) else [])]
     faces = tuple(f"{side}_{each}" for side in sides for each in _FACE)
     return (*first, *(f"{name}{kind}" for name in standards for kind in kinds), *faces)

@@ -181,7 +181,8 @@ def _subgrades(standard: Standard, judged: Judged) -> dict[str, Distribution]:
     grades = area_grades(standard, face_levels(judged))
     if standard.rule.kind == WEIGHTED:
         grades = rounded(grades, standard.rule.rounding)
-    known = [area for area in SUBGRADES if any(judged.level((face, area)) is not None for face in FACES)]
+    enough = all if standard.rule.kind == WEIGHTED else any  # a mean with a face that was not seen is no sub-grade
+    known = [area for area in SUBGRADES if enough(judged.level((face, area)) is not None for face in FACES)]
     return {area: distribution(grades[SUBGRADES.index(area)]) for area in known}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +12,13 @@ from numpy.typing import NDArray
 from rcg.grading.figures import FACES, unit
 from rcg.grading.rules import Judged, Place, overall
 from rcg.grading.sampling import FaceDraws
-from rcg.grading.standard import Column, Standard
+from rcg.grading.standard import BGS, LOWEST, Column, Standard
 from rcg.grading.types import SUBGRADES, Limit
 
 _GAIN = 0.01  # points; below it nothing is said
 _HALF = 0.5
+
+UNSEEN_BACK = "an unseen back could lift it"
 
 
 def limits(standard: Standard, judged: Judged, faces: Mapping[str, FaceDraws]) -> tuple[Limit, ...]:
@@ -22,17 +26,22 @@ def limits(standard: Standard, judged: Judged, faces: Mapping[str, FaceDraws]) -
 
     An area is lifted to its best on both faces, or a cap taken away, and the gain in the mean grade counted. Where
     several areas hold the card at the same step, lifting one alone gains nothing; then those are told that lie lowest.
+    Where no area alone is as low as the grade, the fewest that make it together come first. A card that most likely
+    has the best step is held down by nothing.
     """
     base = overall(standard, judged)
+    grade = _usual(base)
+    if grade >= standard.steps[0]:
+        return ()
     found: list[tuple[float, float, int, Limit]] = []
     for order, area in enumerate(SUBGRADES):
         places = [(face, area) for face in FACES if (face, area) in judged.by_figure]
         level = [each for place in places if (each := judged.level(place)) is not None]
         if not level:
             continue
-        grade = np.array(standard.steps)[np.maximum.reduce(level)]
+        alone = np.array(standard.steps)[np.maximum.reduce(level)]
         gain = float((overall(standard, judged, lift=places) - base).mean())
-        holds = float(((grade <= base) & (grade < standard.steps[0])).mean())
+        holds = float(((alone <= base) & (alone < standard.steps[0])).mean())
         if gain > _GAIN or holds > _HALF:
             face = _face(standard, judged, places, gain)
             found.append((gain, holds, -order, _area_limit(standard, judged, faces, area, face)))
@@ -41,7 +50,48 @@ def limits(standard: Standard, judged: Judged, faces: Mapping[str, FaceDraws]) -
         for place in range(len(standard.caps))
         if (gain := float((overall(standard, judged, uncapped=place) - base).mean())) > _GAIN
     ]
-    return tuple(limit for *_, limit in sorted(found, key=lambda each: each[:3], reverse=True))
+    ranked = [limit for *_, limit in sorted(found, key=lambda each: each[:3], reverse=True)]
+    told = [replace(each, note=_note(standard, judged, each, grade)) for each in ranked]
+    return (*_together(standard, judged, told, grade), *told)
+
+
+def _usual(grades: NDArray[np.float64]) -> float:
+    """The most probable grade, the lower one of two that are equal."""
+    steps, counts = np.unique(grades, return_counts=True)
+    return float(steps[int(np.argmax(counts))])
+
+
+def _note(standard: Standard, judged: Judged, limit: Limit, grade: float) -> str:
+    """Why the grade is not the step that a limit allows; "" where it is."""
+    if limit.step > grade:
+        return f"by itself; with what else is worn or not sure it comes to {grade:g}"
+    if limit.step == grade or standard.rule.kind == LOWEST:
+        return ""
+    if standard.rule.kind == BGS:
+        return "the other sub-grades lift the whole"
+    if limit.what in SUBGRADES and ("back", limit.what) not in judged.by_figure:
+        return UNSEEN_BACK
+    return "the other areas and the other face lift the mean"
+
+
+def _together(standard: Standard, judged: Judged, told: Sequence[Limit], grade: float) -> tuple[Limit, ...]:
+    """The fewest areas that make the grade together, where it is lower than each of them alone."""
+    areas = [each for each in told if each.what in SUBGRADES]
+    if not areas or any(each.step <= grade for each in told):
+        return ()
+    for count in range(2, len(areas) + 1):
+        gains = {each: _lifted(standard, judged, each) for each in combinations(areas, count)}
+        best = max(gains, key=lambda each: float(gains[each].mean()))
+        if _usual(gains[best]) > grade or count == len(areas):
+            *first, last = [each.what for each in best]
+            face = best[0].face if len({each.face for each in best}) == 1 else ""
+            why = "; ".join(f"{each.what} alone {each.step:g} ({each.why.partition(';')[0]})" for each in best)
+            return (Limit(what=f"{', '.join(first)} and {last} together", face=face, step=grade, why=why),)
+    return ()
+
+
+def _lifted(standard: Standard, judged: Judged, areas: Sequence[Limit]) -> NDArray[np.float64]:
+    return overall(standard, judged, lift=[(face, each.what) for face in FACES for each in areas])
 
 
 def _face(standard: Standard, judged: Judged, places: Sequence[Place], gain: float) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rcg.grading.types import Distribution
+from rcg.grading.types import SUBGRADES, Distribution, Grade, Limit
 from rcg.images import Pixels, encode_image
-from rcg.measuring.types import Value
+from rcg.measuring.types import MEASURED, Value
 
 NOT_KNOWN = "–"
 
@@ -105,6 +105,50 @@ def interval(found: Distribution) -> str:
     """The 90 % interval in words."""
     low, high = found.interval()
     return f"{step(low)}" if low == high else f"{step(low)} to {step(high)}"
+
+
+SEEN_PARTS = "what the seen parts allow"
+"""What a grade is that leaves something out that counts."""
+
+
+def most_likely(grade: Grade) -> str:
+    """The most likely step; "or lower" where something that counts was not seen.
+
+    Example:
+        >>> nine = Distribution(steps=(9.0,), probabilities=(1.0,))
+        >>> most_likely(Grade(standard="psa", title="PSA", status="partly", overall=nine))
+        '9 or lower'
+    """
+    if grade.overall is None:
+        return "undetermined"
+    return f"{step(grade.overall.most_likely)}{'' if grade.status == MEASURED else ' or lower'}"
+
+
+def allowed(limit: Limit) -> str:
+    """What a limit allows, in words.
+
+    Example:
+        >>> allowed(Limit(what="centering", face="front", step=8.0, why=""))
+        'front centering allows 8'
+    """
+    several = limit.what in {"corners", "edges"} or " and " in limit.what
+    face = f"{limit.face} " if limit.face and limit.what.split(" ")[0].strip(",") in SUBGRADES else ""
+    note = f" ({limit.note})" if limit.note else ""
+    return f"{face}{words(limit.what)} {'allow' if several else 'allows'} {step(limit.step)}{note}"
+
+
+def shown_areas(grade: Grade) -> dict[str, Distribution | None]:
+    """The sub-grades that a standard prints; for those that rest on a face that was not seen, the seen face's own.
+
+    Where a standard prints none, its areas face by face. None stands for what was not judged at all.
+    """
+    if not any(area in grade.subgrades for area in SUBGRADES):
+        return dict(grade.areas)
+    found: dict[str, Distribution | None] = {}
+    for area in SUBGRADES:
+        own = {name: each for name, each in grade.areas.items() if name.endswith(f" {area}")}
+        found |= {area: grade.subgrades[area]} if area in grade.subgrades else own or {area: None}
+    return found
 
 
 def percent(share: float) -> str:

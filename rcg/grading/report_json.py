@@ -189,7 +189,8 @@ def grade_values(grade: Grade) -> dict[str, Any]:
         "areas": {name: _spread(each) for name, each in grade.areas.items()},
         "labels": [{"name": name, "probability": number(share, 5)} for name, share in grade.labels],
         "limits": [
-            {"what": each.what, "face": each.face, "step": number(each.step, 2), "why": each.why}
+            {"what": each.what, "face": each.face, "step": number(each.step, 2), "why": each.why,
+             "note": each.note}
             for each in grade.limits
         ],
         "qualifiers": list(grade.qualifiers),

@@ -7,9 +7,19 @@ from importlib.resources import files
 
 from rcg.grading.report_close import Relief
 from rcg.grading.report_face import face_html
-from rcg.grading.report_html import bullets, interval, percent, sentence, step, text, words
+from rcg.grading.report_html import (
+    SEEN_PARTS,
+    bullets,
+    interval,
+    percent,
+    sentence,
+    shown_areas,
+    step,
+    text,
+    words,
+)
 from rcg.grading.standard import Standard
-from rcg.grading.types import SUBGRADES, Distribution, Grade, GradeReport, Limit
+from rcg.grading.types import Distribution, Grade, GradeReport, Limit
 from rcg.images import Pixels
 from rcg.measuring.types import MEASURED, UNDETERMINED, FaceMeasurement
 
@@ -132,11 +142,13 @@ def _grade(grade: Grade, standard: Standard | None, *, told_above: bool) -> str:
             f'<article class="grade none">{title}<p class="big"><b>undetermined</b></p><p>{text(why)}</p>'
             f"{_held(grade.limits)}{_subgrades(grade)}</article>"
         )
-    label = "most likely" if grade.status == MEASURED else "at best"
+    sure = grade.status == MEASURED
+    lower, label = ("", "most likely") if sure else ("<small>or lower</small>", f"{SEEN_PARTS},<br>not the whole card")
+    span = f"90 %: {interval(grade.overall)}" if sure else f"from these parts: {interval(grade.overall)}"
     codes = "".join(f"<i>{text(each)}</i>" for each in grade.qualifiers)
     head = (
-        f'{title}<p class="big"><b>{step(grade.overall.most_likely)}</b>{codes}'
-        f"<span>{_step_name(grade.overall, standard)}{label}<br>90 %: {interval(grade.overall)}</span></p>"
+        f'{title}<p class="big"><b>{step(grade.overall.most_likely)}{lower}</b>{codes}'
+        f"<span>{_step_name(grade.overall, standard)}{label}<br>{span}</span></p>"
     )
     parts = [head, bars(grade.overall), _without(grade), _labels(grade), _held(grade.limits), _subgrades(grade)]
     if grade.reason and not told_above:
@@ -195,12 +207,13 @@ def _held(limits: Sequence[Limit]) -> str:
 def _limit(limit: Limit) -> str:
     what = f"{sentence(words(limit.what))}{f', {limit.face}' if limit.face else ''}"
     why = limit.why.removeprefix(f"{limit.face} ") if limit.face else limit.why
-    return f"<b>{text(what)}: at most {step(limit.step)}.</b> {text(_ended(why))}"
+    note = f" ({text(limit.note)})" if limit.note else ""
+    return f"<b>{text(what)}: at most {step(limit.step)}{note}.</b> {text(_ended(why))}"
 
 
 def _subgrades(grade: Grade) -> str:
-    """The sub-grades that a standard prints; where it prints none, its areas, face by face."""
-    shown = {name: grade.subgrades.get(name) for name in SUBGRADES} if grade.subgrades else dict(grade.areas)
+    """The sub-grades that a standard prints; else what each area of each face allows."""
+    shown = shown_areas(grade)
     if not shown:
         return ""
     rows = []

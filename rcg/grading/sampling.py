@@ -299,7 +299,7 @@ class _Wanted:
 
 
 _OF_CORNERS = (
-    _Wanted("radius_error", "radius", "rounded by {} mm more than its stock"),
+    _Wanted("radius_error", "radius", "radius {} mm above the stock's"),
     _Wanted("missing_area", "missing", "{} mm² missing", total=True),
     _Wanted("angle_error", "", "{} degrees off 90"),
 )

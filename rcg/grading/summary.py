@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rcg.grading.report_html import interval, ratio, sentence, step, words
+from rcg.grading.report_html import SEEN_PARTS, allowed, interval, most_likely, ratio, words
 from rcg.grading.report_json import face_status, why_not
 from rcg.grading.types import Grade, GradeReport
 from rcg.measuring.types import MEASURED, FaceMeasurement, Mark
@@ -68,11 +68,13 @@ def _grade(grade: Grade) -> str:
     if grade.overall is None:
         return f"  {grade.title:12} undetermined: {grade.reason}"
     codes = "".join(f" {each}" for each in grade.qualifiers)
-    label = "" if grade.status == MEASURED else " at best"
-    told = f"  {grade.title:12} {step(grade.overall.most_likely)}{codes}{label} (90 %: {interval(grade.overall)})"
+    span = interval(grade.overall)
+    inside = f"90 %: {span}" if grade.status == MEASURED else f"{SEEN_PARTS}: {span}"
+    told = f"  {grade.title:12} {most_likely(grade)}{codes} ({inside})"
     return told + (f"; {_limit(grade)}" if grade.limits else "")
 
 
 def _limit(grade: Grade) -> str:
     first = grade.limits[0]
-    return f"{sentence(words(first.what)).lower()} allow {step(first.step)}: {first.why}"
+    why = first.why.removeprefix(f"{first.face} ") if first.face else first.why
+    return f"{allowed(first)}: {why}"

@@ -68,12 +68,14 @@ class Limit:
         face: "front", "back" or "" for both.
         step: The highest grade that it allows.
         why: The figure behind it, in words: "top left corner: 0.31 ± 0.04 mm of whitening".
+        note: Where `step` is not the grade: why the grade lies above or below it.
     """
 
     what: str
     face: str
     step: float
     why: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,9 @@ class Grade:
         reason: Why it is not, or not wholly, known.
         overall: The grade; None where undetermined. Where the status is "partly" it is the best that the card can be
             given what was seen.
-        subgrades: By the names of `SUBGRADES`; those that could not be judged are missing. Empty where the standard
-            prints none; `areas` tells then what lies behind the grade.
+        subgrades: By the names of `SUBGRADES`; those that could not be judged are missing, and so are, where a
+            sub-grade is a mean of both faces, those of which one face was not seen. Empty where the standard prints
+            none; `areas` tells then what lies behind the grade.
         limits: What holds it down, the most limiting first.
         qualifiers: Such as "OC", where the standard has them.
         without_qualifiers: The higher grade that stands beside the qualifiers, with the faults that they name not
