@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rcg.measuring.doubt import SEEN, UNTOLD, off_segment, share_untold, untold
 from rcg.measuring.rim import ROOM_MM, Mask, Plane, Strip
 from rcg.measuring.types import Floats
 
@@ -15,14 +16,13 @@ START_MM = 0.16
 """A contour is sought from so far outside of the outline's cut edge on: farther out lie shadows and sleeves."""
 MOST_SCATTER_PX = 1.6
 """A contour that scatters more about its own line, pixels, follows something else than a cut."""
-SEEN = 0.09
-"""The least step of colour, of 1 for black to white in sRGB, that a contour can be followed by."""
 
 LEAST_BITE_MM = 0.1
 """Stock that is missing by less is the cut's own roughness."""
 GROUP_MM = 1.0
 """Places that are nearer to each other along the rim are judged together: paper, or the ground seen through a bite."""
 _FEW = 0.35
+_MOST_UNTOLD, _TOLD = 0.6, 0.01
 CUT_FACE_MM, _DARK = 0.12, 0.4
 """The most that a cut face shows by itself, 0.05 to 0.1 mm measured on black backs; and how far from white paper, in
 sRGB of 0 to 1, a border is on which it stands out."""
@@ -45,6 +45,8 @@ class Contour:
         scatter: mm, robust standard deviation of the contour about its line.
         threshold: mm that have to be missing before a station counts as bitten.
         reason: Why it cannot be followed; "" where it can.
+        unsure: (n,) the stations that were not judged; they have no bite. None where none was looked at.
+        doubt: What share was not judged, and why; "" where it is little.
     """
 
     depth: Floats
@@ -55,6 +57,8 @@ class Contour:
     scatter: float = math.inf
     threshold: float = LEAST_BITE_MM
     reason: str = ""
+    unsure: Mask | None = None
+    doubt: str = ""
 
     @property
     def bites(self) -> Floats:
@@ -97,7 +101,22 @@ def find_contour(strip: Strip, white: Floats, *, like: Contour | None = None, of
         scatter=scatter if like is None else like.scatter,
         threshold=max(_least_bite(strip, white), 4 * (scatter if like is None else like.scatter)),
     )
-    return _judged(strip, found, ink - line - lag, white)
+    return _without_doubt(strip, _judged(strip, found, ink - line - lag, white))
+
+
+def _without_doubt(strip: Strip, found: Contour) -> Contour:
+    """The contour without the stretches at which border and ground are not told from each other."""
+    unsure = untold(strip, _groups(strip, found.bite, found.threshold))
+    share = share_untold(strip, unsure)
+    if share > _MOST_UNTOLD:
+        return _nothing(strip, f"the contour is not told along {100 * share:.0f} % of it: {UNTOLD}")
+    return replace(
+        found,
+        bite=np.where(unsure, 0.0, found.bite),
+        depth=np.where(unsure, np.nan, found.depth),
+        unsure=unsure,
+        doubt=f"missing stock is not judged along {100 * share:.0f} % of it: {UNTOLD}" if share > _TOLD else "",
+    )
 
 
 def _least_bite(strip: Strip, white: Floats) -> float:
@@ -188,8 +207,8 @@ def _paper_evidence(strip: Strip, run: slice, reach: Floats, white: Floats) -> f
     beyond = strip.colours[run, strip.columns(-3.2 / strip.px_mm, -1.4 / strip.px_mm)]
     seam = np.median(beyond.astype(np.float64), axis=(0, 1))
     shades = ((beside, 1.02 * beside), (beside, seam), (seam, 0.5 * seam), (beside, 0.45 * beside))
-    from_ground = min(_off_segment(middle, first, last) for first, last in shades)
-    from_paper = _off_segment(middle, border + 0.3 * (white - border), white)
+    from_ground = min(off_segment(middle, first, last) for first, last in shades)
+    from_paper = off_segment(middle, border + 0.3 * (white - border), white)
     if abs(from_ground - from_paper) > 0.08:
         return 1.0 if from_paper < from_ground else -1.0
     lag, ground = max(1, round(0.12 * strip.px_mm)), strip.columns(-ROOM_MM[1], -ROOM_MM[0])
@@ -208,12 +227,6 @@ def _patchiness(light: Plane, within: Mask, *, lag: int) -> float:
     kept = within.sum(axis=1) > 0
     means = (light * within).sum(axis=1)[kept] / within.sum(axis=1)[kept]
     return float(np.abs(means[lag:] - means[:-lag]).mean()) if len(means) > lag else 0.0
-
-
-def _off_segment(point: Floats, first: Floats, last: Floats) -> float:
-    way = last - first
-    share = float(np.clip((point - first) @ way / max(float(way @ way), 1e-9), 0, 1))
-    return float(np.abs(point - first - share * way).max())
 
 
 def _outermost_step(strip: Strip) -> Floats:

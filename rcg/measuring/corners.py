@@ -13,8 +13,10 @@ from rcg.measuring.contour import Contour, find_contour
 from rcg.measuring.edges import (
     FINE_PX_MM,
     LEAST_PX_MM,
+    UNEVEN_MM,
     SideReading,
     bite_marks,
+    confidence_of,
     mark_of,
     read_sides,
     too_coarse,
@@ -33,6 +35,7 @@ _LEAST_ARC = 0.3
 """Of a rounded corner at least this share of its arc is gone; less is a bite, but for square corners."""
 _ALIKE_MM = 0.6
 """Corners whose radii differ less than this were cut by one die."""
+_SHARED_MM = 0.5
 _STRAIGHT_ON = 0.006
 """Opposite sides that differ less than this in length were seen from straight above, as by a scanner."""
 _NEXT_SIDES = ((0, 1), (2, 1), (2, 3), (0, 3))
@@ -62,12 +65,24 @@ def _without_die(corners: tuple[CornerWear, ...], outline: Outline) -> tuple[Cor
     What they share is taken off the radius's error and the missing area, and is no mark.
     """
     errors = sorted(each.radius_error.value for each in corners if each.radius_error.known)
+    corners = _without_shared_bites(corners)
     if len(errors) < 3 or errors[0] < _ROUNDED_MM or errors[2] - errors[0] > _ALIKE_MM:
         return corners
     shared, radius = float(np.median(errors)), outline.spec.radius
     area = (1 - math.pi / 4) * ((radius + shared) ** 2 - radius**2)
     return tuple(
         _less(each, shared, area, f"all corners were cut {shared:.1f} mm rounder than usual") for each in corners
+    )
+
+
+def _without_shared_bites(corners: tuple[CornerWear, ...]) -> tuple[CornerWear, ...]:
+    """Corners whose shallow notches are doubted: all have one where the outline follows a sleeve beside the stock."""
+    bitten = [[m for m in each.marks if m.label == "notch" and m.depth_mm < _SHARED_MM] for each in corners]
+    if sum(bool(each) for each in bitten) < 3:
+        return corners
+    return tuple(
+        replace(each, marks=tuple(replace(m, confidence=min(m.confidence, 0.3)) if m in few else m for m in each.marks))
+        for each, few in zip(corners, bitten, strict=True)
     )
 
 
@@ -106,7 +121,7 @@ def _corner(rim: Rim, k: int, upright: SideReading, level: SideReading) -> Corne
     return CornerWear(
         corner=CORNERS[k],
         status=UNDETERMINED if white.reason else MEASURED,
-        reason="; ".join(each for each in (white.reason, contour.reason, coarse) if each),
+        reason="; ".join(each for each in (white.reason, contour.reason, contour.doubt, coarse) if each),
         angle_error=angle,
         marks=tuple(marks),
         **({} if white.reason else _whitening_values(strip, white)),
@@ -181,7 +196,8 @@ def _missing(strip: Strip, contour: Contour, seen: Floats) -> Value:
     """mm2 between the stock's own corner and the contour."""
     gone = np.where(seen, contour.bite, 0.0)
     area = float(strip.areas(np.zeros_like(gone), gone).sum())
-    sigma = 0.25 / strip.px_mm * float(strip.width.sum()) + 0.1 * abs(area)
+    hidden = 0.0 if contour.unsure is None else float(strip.width[contour.unsure].sum())
+    sigma = 0.25 / strip.px_mm * float(strip.width.sum()) + 0.1 * abs(area) + 0.5 * hidden
     return Value(round(max(area, 0.0), 4), round(sigma, 4))
 
 
@@ -197,7 +213,8 @@ def _shape_marks(rim: Rim, strip: Strip, bites: Floats, error: Value) -> list[Ma
     if not square and float(strip.width[part].sum()) < _LEAST_ARC * float(strip.width.sum()):
         return bite_marks(rim, strip, bites)
     length, depth = float(strip.width[part].sum()), float(bites.max())
-    sure = round(min(0.99, 1 - math.exp(-error.value / (2 * error.sigma))), 3)
+    by_shape = round(min(0.99, 1 - math.exp(-error.value / (2 * error.sigma))), 3)
+    sure = min(by_shape, confidence_of(depth, strip.px_mm, UNEVEN_MM))
     return [
         mark_of(
             rim, strip, part, np.zeros_like(bites), bites, label="corner_rounding", depth=depth,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from rcg.images import Pixels
 from rcg.measuring.contour import Contour, find_contour, runs
+from rcg.measuring.doubt import share_untold
 from rcg.measuring.rim import Rim, Strip, sample_rim
 from rcg.measuring.types import MEASURED, UNDETERMINED, UNKNOWN, EdgeWear, Floats, Mark, Outline, Value
 from rcg.measuring.whitening import LEAST_MM, Whitening, find_whitening
@@ -26,6 +27,8 @@ rendered scans 0.26 to 0.5 of chipping is, and 0.02 to 0.13 of other whitening."
 _ROUGH_LENGTH_MM, _ROUGH_SHARE, _ROUGH_BITES, _ROUGH_GAP_MM = 5.0, 0.45, 5, 2.5
 _EVEN_LENGTH_MM, _EVEN_SPREAD = 8.0, 0.8
 _LEAST_BITE_MM = 0.13
+UNEVEN_MM = 0.05
+"""How much the cut of a flawless card, and the face of it that shows, change along a side in photos."""
 _STOCK_DEPTH_MM, _STOCK_LENGTH_MM = 1.1, 2.5
 
 
@@ -89,12 +92,19 @@ def _edge(rim: Rim, reading: SideReading) -> EdgeWear:
     return EdgeWear(
         side=strip.name,
         status=UNDETERMINED if white.reason else MEASURED,
-        reason="; ".join(each for each in (white.reason, contour.reason, coarse) if each),
-        deepest=UNKNOWN if unclear else Value(round(deepest, 4), round(0.5 / strip.px_mm, 4)),
+        reason="; ".join(each for each in (white.reason, contour.reason, contour.doubt, coarse) if each),
+        deepest=UNKNOWN if unclear else Value(round(deepest, 4), round(_deepest_sigma(reading), 4)),
         roughness=rough,
         marks=(*whites, *bites),
         **known,
     )
+
+
+def _deepest_sigma(reading: SideReading) -> float:
+    """mm: half a pixel, and what could hide along the share that was not judged."""
+    unsure = reading.contour.unsure
+    share = 0.0 if unsure is None else share_untold(reading.strip, unsure)
+    return float(np.hypot(0.5 / reading.strip.px_mm, 0.5 * share))
 
 
 def white_runs(strip: Strip, white: Whitening, *, join_mm: float = _JOIN_MM) -> list[tuple[int, int]]:
@@ -154,7 +164,7 @@ def white_marks(rim: Rim, strip: Strip, white: Whitening, *, label: str) -> list
             mark_of(
                 rim, strip, part, white.start, white.start + white.depth,
                 label="chipping" if flaked else label, depth=depth, length=length,
-                confidence=_confidence(depth, strip.px_mm, white.noise),
+                confidence=confidence_of(depth, strip.px_mm, np.hypot(white.noise, UNEVEN_MM)),
             )
         )  # fmt: skip
     return found
@@ -198,7 +208,7 @@ def _rough_origin(bites: Floats, length: float) -> str:
 
 def _bite(rim: Rim, strip: Strip, part: slice, bites: Floats, *, label: str, origin: str = HANDLING) -> Mark:
     depth, length = float(bites[part].max()), float(strip.width[part].sum())
-    sure = _confidence(depth, strip.px_mm, 0.03)
+    sure = confidence_of(depth, strip.px_mm, UNEVEN_MM)
     return mark_of(
         rim, strip, part, np.zeros_like(bites), bites, label=label, depth=depth, length=length, confidence=sure,
         origin=origin,
@@ -238,7 +248,7 @@ def mark_of(
     )
 
 
-def _confidence(depth: float, px_mm: float, noise: float) -> float:
+def confidence_of(depth: float, px_mm: float, noise: float) -> float:
     """0 to 1 from how many standard deviations deep it is; half a pixel counts as one."""
     over = depth / np.hypot(max(noise, 0.01), 0.5 / px_mm)
     return round(float(1 - np.exp(-0.35 * max(over - 0.5, 0.0))), 3)

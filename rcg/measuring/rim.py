@@ -52,6 +52,7 @@ class Strip:
         border: (n, 3) the border's colour along the strip, sRGB from 0 to 1.
         beside: (n, 3) the colour of what lies beside the card.
         even: How far the border's colours scatter about `border`, 0 to 1; art that reaches the edge scatters widely.
+        border_mm: How wide the border is, mm; infinite where that is not known.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Strip:
     border: Colours
     beside: Colours
     even: float
+    border_mm: float = math.inf
 
     def columns(self, low: float, high: float) -> slice:
         """The columns from one depth to another, mm."""
@@ -236,6 +238,7 @@ def _sampled(view: _View, rays: _Rays, border: float) -> Strip:
         border=border_colour,
         beside=_followed(colours[:, _between(depth, -ROOM_MM[1], -ROOM_MM[0])], reach),
         even=float(np.median(away)),
+        border_mm=border,
     )
 
 

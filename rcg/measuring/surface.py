@@ -145,7 +145,7 @@ def _stains(frame: Frame) -> list[Mark]:
     import cv2
 
     smooth = cv2.GaussianBlur(frame.away, (0, 0), 0.35 * frame.px_mm)
-    darker = -smooth.mean(axis=2)
+    darker = -smooth.mean(axis=2) - frame.lit  # beside a mirrored window the border is but as dark as elsewhere
     # A shadow takes the same share of every channel; what is spilt does not.
     taken = -smooth / np.maximum(frame.colours - frame.away, 0.12)
     low, high = darkest(taken), brightest(taken)

@@ -38,6 +38,7 @@ class Frame:
         border: (h, w) the border's judged part.
         noise: (h, w) robust standard deviation of `away` on the side that a pixel belongs to; 0 off the border.
         glare: (h, w) where light is mirrored so strongly that nothing shows.
+        lit: (h, w) how much lighter the border's own colour is there than along the side as a whole: a mirrored window.
     """
 
     outline: Outline
@@ -47,6 +48,7 @@ class Frame:
     border: Mask
     noise: Plane
     glare: Mask
+    lit: Plane
 
     def ring(self, px: Floats) -> tuple[tuple[Point, ...], tuple[Point, ...]]:
         """A ring of flat pixels, (n, 2), in pixels of the picture, and in millimetres of the card."""
@@ -70,17 +72,24 @@ def flat_frame(pixels: Pixels, outline: Outline, *, inner_quad: ArrayLike | None
     flat, _ = rectified(pixels, outline, px_mm=px_mm, margin_mm=0.0)
     colours = flat.astype(np.float32) / np.float32(255)
     away, border = np.zeros_like(colours), np.zeros(colours.shape[:2], bool)
-    noise = np.zeros(colours.shape[:2], np.float32)
+    noise, lit = np.zeros(colours.shape[:2], np.float32), np.zeros(colours.shape[:2], np.float32)
     if inner_quad is not None:
         inner = card_points(outline, inner_quad)
         for part, upright in _border_parts(inner, width, height, px_mm, colours.shape[:2]):
-            _read_border(colours[part], away[part], border[part], noise[part], upright=upright, px_mm=px_mm)
+            _read_border(colours[part], away[part], border[part], noise[part], lit[part], upright=upright, px_mm=px_mm)
     corner = round((max(outline.spec.radius, RIM_MM) + CORNER_MM) * px_mm)
     for rows in (slice(0, corner), slice(-corner, None)):
         for columns in (slice(0, corner), slice(-corner, None)):
             away[rows, columns], border[rows, columns] = 0, False
     return Frame(
-        outline=outline, px_mm=px_mm, colours=colours, away=away, border=border, noise=noise, glare=_glare(colours)
+        outline=outline,
+        px_mm=px_mm,
+        colours=colours,
+        away=away,
+        border=border,
+        noise=noise,
+        glare=_glare(colours),
+        lit=lit,
     )
 
 
@@ -105,7 +114,9 @@ def _border_parts(
     return found
 
 
-def _read_border(colours: Plane, away: Plane, border: Mask, noise: Plane, *, upright: bool, px_mm: float) -> None:
+def _read_border(
+    colours: Plane, away: Plane, border: Mask, noise: Plane, lit: Plane, *, upright: bool, px_mm: float
+) -> None:
     """Fill in one side's part of a frame, in place; a side that is no even border is left out."""
     from scipy.ndimage import median_filter
 
@@ -121,6 +132,20 @@ def _read_border(colours: Plane, away: Plane, border: Mask, noise: Plane, *, upr
     if spread > MOST_UNEVEN:
         return
     away[...], border[...], noise[...] = off, True, max(spread, 0.004)
+    over = np.maximum(line.mean(axis=1) - _straight(line.mean(axis=1)), 0).astype(np.float32)
+    lit[...] = over[:, None] if upright else over[None]
+
+
+def _straight(light: Floats) -> Floats:
+    """(n,) the straight line that most of a side's lightness follows, from its darker part: light only adds."""
+    at = np.linspace(-1, 1, len(light))
+    fit: Floats = np.full(len(light), float(np.median(light)))
+    for _ in range(4):
+        kept = light < fit + 0.02
+        if kept.sum() < 8 or np.ptp(at[kept]) < 1:
+            break
+        fit = np.asarray(np.polyval(np.polyfit(at[kept], light[kept], 1), at), np.float64)
+    return fit
 
 
 def darkest(colours: Plane) -> Plane:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rcg.measuring.contour import CUT_FACE_MM, Contour
+from rcg.measuring.contour import CUT_FACE_MM, Contour, runs
+from rcg.measuring.doubt import off_segment
 from rcg.measuring.rim import Plane, Strip
 from rcg.measuring.types import Floats
 
@@ -26,9 +27,10 @@ TOUCHES_MM = 0.16
 DEEPEST_MM = 1.7
 """White that reaches farther in than this is print, glare or a light that is mirrored."""
 _OFTEN = 0.2
-_LITTLE_MM = 0.06
+_LITTLE_MM, _MOST_OFF_MM, _JOINED_MM = 0.06, 0.2, 0.4
 LEAST_MM = 0.07
 """Whitening that reaches less than this beyond the cut face is not told from it."""
+_MOSTLY, _SHADE = 0.9, 0.06
 _LIKE_PAPER = 0.3
 """Ground that differs less than this from white paper is as pale."""
 
@@ -71,14 +73,17 @@ def find_whitening(
     """
     reason = why_unseen(strip, white)
     pale = float(np.abs(white - strip.beside.mean(axis=0)).max()) < _LIKE_PAPER
-    start = contour.bites if pale else np.maximum(contour.bites, _followed_start(contour))
+    line = np.clip(contour.offset, 0.0, _MOST_OFF_MM)  # an outline that lies outside of the stock shows pale ground
+    start = np.maximum(contour.bites, line if pale else np.maximum(line, _followed_start(contour)))
     if reason:
         nothing = np.zeros(len(strip.base))
         no = np.zeros(len(strip.base), bool)
         return Whitening(depth=nothing, start=start, judged=no, cut_face=0, noise=0, strength=nothing, reason=reason)
     share = whiteness(strip, white)
     reach, strength = _reach(strip, share, start)
-    judged = (reach < DEEPEST_MM) & strip.inside[:, strip.columns(0, DEEPEST_MM)].all(axis=1)
+    judged = _shows(strip, white) & ~_mirrored(strip, reach) & strip.inside[:, strip.columns(0, DEEPEST_MM)].all(axis=1)
+    if contour.unsure is not None:
+        judged &= ~contour.unsure
     usable = (reach - start)[judged]
     face = _cut_face(usable, strip.px_mm) if cut_face is None else cut_face
     more = reach - start - face
@@ -87,6 +92,15 @@ def find_whitening(
     blurred = min(face, 0.5 / strip.px_mm) if pale else 0.0
     depth = np.where(judged & (more > 0), more + blurred, 0.0)
     return Whitening(depth=depth, start=start, judged=judged, cut_face=face, noise=scatter, strength=strength)
+
+
+def _mirrored(strip: Strip, reach: Floats) -> Mask:
+    """(n,) where white reaches in too far, and the deep part of what is joined to it: print, or a streak of light."""
+    found = reach >= DEEPEST_MM
+    deep = reach > _JOINED_MM
+    for first, past in runs(deep, gap=max(1, round(0.3 / float(np.median(strip.width)))), least=1):
+        found[first:past] |= found[first:past].any()
+    return found
 
 
 def _followed_start(contour: Contour) -> Floats:
@@ -104,17 +118,28 @@ def why_unseen(strip: Strip, white: Floats) -> str:
         return "the picture ends at the edge"
     if strip.even > MOST_UNEVEN:
         return "the print reaches the edge, so that white in it is no sign of wear"
-    contrast = np.abs(white - strip.border).max(axis=1)
-    if float(np.median(contrast)) < LEAST_CONTRAST * (0.8 + 4 / strip.px_mm):
+    shows = _shows(strip, white)
+    if float(shows.mean()) < 0.5 or (float(shows.mean()) < _MOSTLY and _is_shaded(strip, shows)):
         return "the border is so light that whitening cannot be seen on it"
     return ""
+
+
+def _shows(strip: Strip, white: Floats) -> Mask:
+    """(n,) where border and paper differ enough."""
+    return np.asarray(np.abs(white - strip.border).max(axis=1) >= LEAST_CONTRAST * (0.8 + 4 / strip.px_mm))
+
+
+def _is_shaded(strip: Strip, shows: Mask) -> bool:
+    """Whether the part of a border that differs from paper is but the shade of the part that does not."""
+    lit, rest = (np.median(strip.border[each], axis=0).astype(np.float64) for each in (~shows, shows))
+    return off_segment(rest, 0.25 * lit, lit) < _SHADE
 
 
 def whiteness(strip: Strip, white: Floats) -> Plane:
     """(n, m) share of the way from the border's colour to white paper; 0 where the colour lies off that way."""
     way = (white.astype(np.float32) - strip.border)[:, None, :]
     away = strip.colours - strip.border[:, None, :]
-    length = (way * way).sum(axis=2)
+    length = np.maximum((way * way).sum(axis=2), np.float32(1e-4))  # a border that is paper has no way to go
     share = (away * way).sum(axis=2) / length
     beside = np.sqrt(((away - share[..., None] * way) ** 2).sum(axis=2))
     coloured = beside > 0.4 * np.sqrt(length) * np.clip(share, 0, 1) + 0.06
