@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rcg.cli_dataset import AsJson, Place, open_workspace
 from rcg.console import progress, tell
 from rcg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rcg.grading.types import GradeReport
 
 
 def grade(
@@ -90,9 +93,9 @@ def _one(front: Path, out: Path | None, options: dict[str, Any]) -> None:
     from rcg.grading.report_json import report_values
     from rcg.grading.summary import summary
 
+    place = _checked(_place(out, front.stem, options["workspace"]))
     done = grade_card(front, **options)
-    place = _place(out, done.report.name, options["workspace"])
-    text, facts = summary(done.report), report_values(done.report)
+    text, facts = summary(done.report) + _other_kind(done.report, options["spec"]), report_values(done.report)
     if place is not None:
         from rcg.grading.report_files import write_report
 
@@ -106,17 +109,38 @@ def _all(front: Path, out: Path | None, options: dict[str, Any]) -> None:
     from rcg.grading.report_json import report_values
     from rcg.grading.summary import summary
 
+    place = _checked(_place(out, front.stem, options["workspace"]))
     done = grade_cards(front, **options)
-    place = _place(out, front.stem, options["workspace"])
-    text, facts = "\n".join(summary(each.report) for each in done), []
-    for each in done:
-        values = report_values(each.report)
-        if place is not None:
-            from rcg.grading.report_files import write_report
+    text = "\n".join(summary(each.report) for each in done)
+    facts = [report_values(each.report) for each in done]
+    if len(done) == 1:
+        text += _other_kind(done[0].report, options["spec"])
+    if place is not None:
+        from rcg.grading.report_files import write_reports
 
-            values["page"] = write_report(each, place / each.report.name if len(done) > 1 else place)
-        facts.append(values)
-    tell(text if place is None else f"{text}\nlook into {place}", cards=facts)
+        index = write_reports(done, place, report=options["report"])
+        for each, values in zip(done, facts, strict=True):
+            values["page"] = place / each.report.name / "report.html" if len(done) > 1 else index
+        text += f"\nlook at {index}"
+    tell(text, cards=facts)
+
+
+def _checked(place: Path | None) -> Path | None:
+    """The same place, once it is known that reports can be written there."""
+    if place is not None:
+        from rcg.grading.report_files import check_place
+
+        check_place(place)
+    return place
+
+
+def _other_kind(report: GradeReport, spec: str | None) -> str:
+    """What helps where the card is of a kind that its proportions do not tell."""
+    if report.front.outline is not None or spec is not None:
+        return ""
+    from rcg.card_specs import CARD_SPECS
+
+    return f"\n         or, if you know the kind of card, name it: --card-spec {' or '.join(CARD_SPECS)}"
 
 
 def _place(out: Path | None, name: str, workspace: Path | None) -> Path | None:
@@ -128,7 +152,9 @@ def _place(out: Path | None, name: str, workspace: Path | None) -> Path | None:
 
 def _batch(front: list[Path], out: Path | None, *, workspace: Path | None, **options: Any) -> None:
     from rcg.grading.batch import grade_batch
+    from rcg.grading.pairing import pairs
 
+    pairs(front[0] if len(front) == 1 else front)  # a folder without pictures is told before all else
     place = _place(out, front[0].expanduser().absolute().name if len(front) == 1 else "batch", workspace)
     if place is None:
         what = "a batch needs a folder for its reports and its table"
@@ -142,6 +168,7 @@ def _batch(front: list[Path], out: Path | None, *, workspace: Path | None, **opt
 def _repeat(front: list[Path], out: Path | None, options: dict[str, Any]) -> None:
     from rcg.grading.repeatability import repeatability, write_repeatability
 
+    _checked(out)
     study = repeatability(front[0] if len(front) == 1 else front, **options)
     text = str(study)
     if out is not None:

@@ -64,7 +64,9 @@ def test_a_picture_without_a_card_is_an_answer(home):
     assert told["front"]["status"] == "undetermined"
     assert told["front"]["reason"]
     assert told["front"]["fix"]
-    assert "what to do" in text
+    assert text.count("what to do") == 1
+    assert "--card-spec standard or sports" in text
+    assert text.count("no grade under") == 1
 
 
 def test_all_cards_of_a_photo_come_as_a_list(home):
@@ -86,17 +88,25 @@ def test_all_cards_of_a_photo_come_as_a_list(home):
         (["a.png", "--back-frames", "."], "no picture of it"),
         (["a.png", "--all", "--back", "back.png"], "cannot be used"),
         (["a.png", "--repeat"], "cannot repeat itself"),
+        (["a.png", "--back", "nowhere.png"], "no such file"),
+        (["a.png", "--back", "./a.png"], "the same file as the front"),
+        (["a.png", "--out", "rcg.txt"], "a file, not a folder"),
+        (["a.png", "--all", "--out", "rcg.txt/x"], "a file, not a folder"),
+        ([".", "--out", "x", "--jobs", "0"], "give 1 or more"),
+        (["empty"], "the folder is empty"),
         (["a.png", "back.png"], "--out DIR"),
         ([".", "--out", "x", "--back", "back.png"], "cannot be used with a batch"),
     ],
 )
 def test_what_a_user_can_mend_exits_with_2_and_says_how(home, monkeypatch, arguments, word):
     (home / "rcg.txt").write_text("no image")
+    (home / "empty").mkdir(exist_ok=True)
     monkeypatch.chdir(home)
     code, told, _, text = rcg(*arguments, "--json", home=home / "workspace")
     assert code == 2, text
     assert word in text
     assert "Traceback" not in text
+    assert "measure:" not in text  # told before the work
     assert told["error"]["what"]
     assert told["error"]["fix"]
 
@@ -145,3 +155,26 @@ def test_pictures_of_every_kind_are_read_as_people_see_them(tmp_path, kind):
     pixels = read_picture(path)
     assert pixels.shape == scan().pixels.shape
     assert np.abs(pixels.astype(int) - expected).mean() < 3
+
+
+def test_several_cards_of_a_photo_get_a_table_and_progress_to_the_end(home, tmp_path):
+    left, right = scan().pixels, scan(seed=4).pixels
+    rows = max(left.shape[0], right.shape[0])
+    both = [np.pad(each, ((0, rows - each.shape[0]), (0, 0), (0, 0)), mode="edge") for each in (left, right)]
+    Image.fromarray(np.concatenate(both, axis=1)).save(tmp_path / "two.png")
+    arguments = (tmp_path / "two.png", "--all", "--standard", "plain", "--out", tmp_path / "out", "--json")
+    code, told, text, progress = rcg(*arguments, home=home)
+    assert code == 0
+    assert len(told["cards"]) == 2
+    assert "grade: 2/2" in progress
+    assert "write reports: 2/2" in progress
+    assert "or lower (what the seen parts allow" in text
+    page = (tmp_path / "out" / "index.html").read_text()
+    for each in told["cards"]:
+        assert f'href="{each["name"]}/report.html"' in page
+        assert (tmp_path / "out" / each["name"] / "report.html").exists()
+        assert (tmp_path / "out" / "thumbs" / f"{each['name']}.jpg").exists()
+    assert len((tmp_path / "out" / "results.csv").read_text().splitlines()) == 3
+    first = (tmp_path / "out" / "index.html").read_bytes()
+    rcg(*arguments, home=home)
+    assert (tmp_path / "out" / "index.html").read_bytes() == first

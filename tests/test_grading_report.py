@@ -28,6 +28,9 @@ from rcg.grading import (
     write_repeatability,
     write_report,
 )
+from rcg.grading.batch_rows import row_of
+from rcg.grading.grading import chosen_standards
+from rcg.grading.report_html import END_UNKNOWN
 from rcg.grading.report_pictures import Window, corner_window, edge_window, view
 from rcg.grading.second_opinion import opinion
 from rcg.measuring import SIDES, Outline
@@ -382,3 +385,43 @@ def test_frames_without_a_card_are_refused():
     with pytest.raises(DataError, match="no card") as told:
         grade_card(scan().pixels, capture=Capture(images=np.stack([coin] * 4)))
     assert told.value.fix
+
+
+def test_which_end_is_up_is_told_beside_every_ratio_and_name(graded):
+    known, unknown = (
+        replace(graded.report, front=replace(front, outline=replace(front.outline, upright=upright)))
+        for front in [graded.report.front]
+        for upright in (True, False)
+    )
+    told = summary(unknown).splitlines()
+    at = next(number for number, line in enumerate(told) if "left/right" in line)
+    assert END_UNKNOWN in told[at + 1]
+    assert END_UNKNOWN not in summary(known).splitlines()[at + 1]
+    html = page_of(replace(graded, report=unknown))
+    assert "left/right and top/bottom may be exchanged" in html
+    assert "top left may be bottom right" in html
+    assert (
+        row_of(known, front="a", back="")["front_end_known"],
+        row_of(unknown, front="a", back="")["front_end_known"],
+    ) == (1, 0)
+
+
+def test_a_print_without_borders_is_told_by_its_shift(graded):
+    centering = replace(
+        graded.report.front.centering, left_right=np.nan, top_bottom=np.nan, shift_mm=(0.42, -0.1),
+        shift_sigma_mm=(0.05, 0.03), method="reference",
+    )  # fmt: skip
+    told = summary(replace(graded.report, front=replace(graded.report.front, centering=centering)))
+    assert "0.420 ± 0.050 mm to the right, 0.100 ± 0.030 mm up" in told
+    assert "left/right -" not in told
+
+
+def test_a_broken_standard_of_ones_own_does_not_block_the_others(tmp_path, caplog):
+    (tmp_path / "standards").mkdir()
+    (tmp_path / "standards" / "mine.toml").write_text("steps = [")
+    assert list(chosen_standards(["psa"], tmp_path)) == ["psa"]
+    assert not caplog.records
+    assert "mine" not in chosen_standards(None, tmp_path)
+    assert "mine" in caplog.text
+    with pytest.raises(ConfigError, match=r"mine\.toml"):
+        chosen_standards(["mine"], tmp_path)

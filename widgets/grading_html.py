@@ -12,8 +12,10 @@ import numpy as np
 from rcg.figures import Look, grade_steps
 from rcg.grading.report_close import corners_html, edges_html, marks_html
 from rcg.grading.report_html import (
+    END_UNKNOWN,
     SEEN_PARTS,
     allowed,
+    end_unknown,
     figure,
     interval,
     most_likely,
@@ -240,7 +242,7 @@ def _notes(face: FaceMeasurement) -> tuple[str, ...]:
     said = list(face.notes)
     if face.outline is not None:
         said += [*face.outline.notes]
-        said += [] if face.outline.upright else ["which end is up could not be told: the card may be turned by 180°"]
+        said += [END_UNKNOWN] if end_unknown(face) else []
     said += [] if face.centering is None else face.centering.notes
     return tuple(dict.fromkeys(said))
 

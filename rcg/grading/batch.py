@@ -20,15 +20,11 @@ from rcg.grading.batch_rows import FAILED, Row, csv_of, failed_row, row_of
 from rcg.grading.grading import Graded, chosen_standards, grade_card, grade_cards
 from rcg.grading.hand_file import hand_path
 from rcg.grading.pairing import Pair, pairs
-from rcg.grading.report_files import page_of
+from rcg.grading.report_files import check_place, page_of, thumbnail
 from rcg.grading.report_json import report_values
-from rcg.grading.report_pictures import shown_part, smaller, view, whole_card
-from rcg.images import Pixels, encode_image
-from rcg.measuring.types import MEASURED, FaceMeasurement
+from rcg.images import Pixels
+from rcg.measuring.types import MEASURED
 from rcg.progress import Report, counted, silent, tracked
-
-THUMB_PX = 176
-"""The longer side of a card in the table, twice as fine as it is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +175,8 @@ def grade_batch(
         ConfigError: If a name is not known.
         Cancelled: If the sink asks for a stop.
     """
+    if jobs < 1:
+        raise ConfigError(f"{jobs} worker processes grade nothing", fix="give 1 or more: --jobs 2")
     place = Path(out).expanduser()
     found = _checked(pairs(pictures), pictures, place, every=every)
     known = chosen_standards(standards, workspace)
@@ -207,8 +205,7 @@ def _checked(found: tuple[Pair, ...], pictures: object, place: Path, *, every: b
     source = Path(pictures).expanduser().absolute() if isinstance(pictures, str | Path) else None
     if source is not None and source.is_dir() and place.absolute() == source:
         raise DataError("the reports would stand among the pictures", where=place, fix="name another folder: --out DIR")
-    if place.exists() and not place.is_dir():
-        raise DataError("this is a file, not a folder", where=place, fix="name a folder for the reports")
+    check_place(place)
     inside = [each for each in found if not _below(each, place)]
     if not inside:
         raise DataError("there is no picture to grade", where=source, fix="name a folder that holds pictures of cards")
@@ -266,17 +263,7 @@ def _written(out: Path, graded: Graded, front: str, back: str) -> Row:
     """A card's files, and its row."""
     name = graded.report.name
     values = report_values(graded.report)
-    write_bytes(out / "thumbs" / f"{name}.jpg", _thumb(graded.pictures["front"], graded.report.front))
+    write_bytes(out / "thumbs" / f"{name}.jpg", thumbnail(graded.pictures["front"], graded.report.front))
     write_bytes(out / "cards" / f"{name}.json", orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE))
     write_text(out / "cards" / f"{name}.html", page_of(graded))
     return row_of(graded.report, front=front, back=back)
-
-
-def _thumb(pixels: Pixels, face: FaceMeasurement) -> bytes:
-    if face.outline is not None:
-        window = whole_card(face.outline, margin_mm=1.0)
-        small = view(pixels, face.outline, window, scale=THUMB_PX / window.height)
-    else:
-        left, top, right, bottom = shown_part(face)
-        small = smaller(pixels[top:bottom, left:right], THUMB_PX)
-    return encode_image(small, ".jpg", quality=85)

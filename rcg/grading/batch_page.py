@@ -8,19 +8,22 @@ from urllib.parse import quote
 
 from rcg.grading.batch_rows import FAILED
 from rcg.grading.pairing import RULE
-from rcg.grading.report_html import NOT_KNOWN, sentence, step, text
+from rcg.grading.report_html import END_UNKNOWN, NOT_KNOWN, sentence, step, text
 from rcg.grading.report_page import page, read_part
 from rcg.measuring.types import MEASURED
 from rcg.progress import counted
 
 
-def table_page(rows: Sequence[Mapping[str, Any]], standards: Mapping[str, Any], *, missing: int = 0) -> str:
-    """The page as text; it refers to `cards/` and `thumbs/` beside it.
+def table_page(
+    rows: Sequence[Mapping[str, Any]], standards: Mapping[str, Any], *, missing: int = 0, pages: str = "cards/{}.html"
+) -> str:
+    """The page as text; it refers to the cards' pages and to `thumbs/` beside it.
 
     Args:
         rows: The table, as `rcg.grading.batch_rows` makes it.
         standards: The standards that were graded by, by name; their titles head the columns.
         missing: How many pictures were not graded, where the batch was stopped.
+        pages: Where a card's page lies, with {} for its name.
     """
     count = {name: sum(row["status"] == name for row in rows) for name in (MEASURED, "undetermined", FAILED)}
     stopped = ""
@@ -36,7 +39,7 @@ def table_page(rows: Sequence[Mapping[str, Any]], standards: Mapping[str, Any], 
     heads = [("card", "Card"), ("left_right", "Left / right"), ("top_bottom", "Top / bottom"), *titles.items(),
              ("limit", "What limits it, or why not")]  # fmt: skip
     top = "".join(f'<th scope="col"><button type="button">{text(title)}</button></th>' for _, title in heads)
-    body = "".join(_row(row, list(standards)) for row in rows)
+    body = "".join(_row(row, list(standards), pages) for row in rows)
     return page(
         "Graded cards",
         f'<header><h1>Graded cards</h1><p class="hint">{text(sentence(RULE))}. ≤ stands before '
@@ -50,16 +53,15 @@ def table_page(rows: Sequence[Mapping[str, Any]], standards: Mapping[str, Any], 
     )
 
 
-def _row(row: Mapping[str, Any], standards: Sequence[str]) -> str:
+def _row(row: Mapping[str, Any], standards: Sequence[str], pages: str) -> str:
     name = str(row["card"])
     address, shown = quote(name), text(name)
+    page_at = pages.format(address)
     if row["status"] == FAILED:
         picture, link = "", shown
     else:
-        picture = (
-            f'<a href="cards/{address}.html" tabindex="-1"><img src="thumbs/{address}.jpg" alt="" loading="lazy"></a>'
-        )
-        link = f'<a href="cards/{address}.html">{shown}</a>'
+        picture = f'<a href="{page_at}" tabindex="-1"><img src="thumbs/{address}.jpg" alt="" loading="lazy"></a>'
+        link = f'<a href="{page_at}">{shown}</a>'
     files = text(" + ".join(str(row[side]).rsplit("/", 1)[-1] for side in ("front", "back") if row.get(side)))
     cells = [
         _centering(row, "left_right", measured=row["status"] == MEASURED),
@@ -82,7 +84,12 @@ def _centering(row: Mapping[str, Any], axis: str, *, measured: bool) -> str:
             off = max(off, abs(share - 50))
             doubt = f" <small>± {sigma:.1f}</small>" if sigma is not None else ""
             name = "<small>back</small> " if side == "back" else ""
-            told.append(f"{name}{share:.1f} / {100 - share:.1f}{doubt}")
+            end = (
+                ""
+                if row.get(f"{side}_end_known", 1)
+                else f'<small title="{text(sentence(END_UNKNOWN))}"> or reversed</small>'
+            )
+            told.append(f"{name}{share:.1f} / {100 - share:.1f}{doubt}{end}")
     return f'<td class="axis" data-value="{off:.3f}">{"<br>".join(told) or NOT_KNOWN}</td>'
 
 

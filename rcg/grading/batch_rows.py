@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rcg.grading.report_html import allowed
+from rcg.grading.report_html import allowed, end_unknown
 from rcg.grading.report_json import face_status, mean_known, number, why_not
 from rcg.grading.report_pictures import every_mark
 from rcg.grading.types import GradeReport
@@ -16,8 +16,8 @@ from rcg.measuring.types import MEASURED, SIDES, FaceMeasurement
 FAILED = "failed"
 Row = dict[str, Any]
 
-_FACE = ("left_right", "left_right_sigma", "left_right_worst", "top_bottom", "top_bottom_sigma", "top_bottom_worst",
-         "rotation_deg", *(f"{side}_mm" for side in SIDES), "marks")  # fmt: skip
+_FACE = ("end_known", "left_right", "left_right_sigma", "left_right_worst", "top_bottom", "top_bottom_sigma",
+         "top_bottom_worst", "rotation_deg", *(f"{side}_mm" for side in SIDES), "marks")  # fmt: skip
 
 
 def row_of(report: GradeReport, *, front: str, back: str) -> Row:
@@ -29,7 +29,8 @@ def row_of(report: GradeReport, *, front: str, back: str) -> Row:
         back: The back's; "" without one.
 
     Returns:
-        The columns of the table by name; ratios are the left's and the top's share in percent.
+        The columns of the table by name; ratios are the left's and the top's share in percent. `front_end_known` is 0
+        where left and right, and top and bottom, may be exchanged.
     """
     faces = [report.front, *([report.back] if report.back is not None else [])]
     status = MEASURED if all(face_status(each) == MEASURED for each in faces) else "undetermined"
@@ -70,8 +71,8 @@ def _face(name: str, face: FaceMeasurement) -> Row:
         centering.left_right, centering.sigma[0], centering.worst_left_right, centering.top_bottom,
         centering.sigma[1], centering.worst_top_bottom, centering.rotation_deg.value, *widths,
     )  # fmt: skip
-    found = {f"{name}_{each}": number(value, 3) for each, value in zip(_FACE[:-1], values, strict=True)}
-    return {**found, f"{name}_marks": len(every_mark(face))}
+    found = {f"{name}_{each}": number(value, 3) for each, value in zip(_FACE[1:-1], values, strict=True)}
+    return {f"{name}_end_known": int(not end_unknown(face)), **found, f"{name}_marks": len(every_mark(face))}
 
 
 def columns_of(rows: Sequence[Mapping[str, Any]], standards: Sequence[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +16,14 @@ from rcg.images import Pixels, read_image
 from rcg.measuring.face import measure_face, with_wear
 from rcg.measuring.types import FaceMeasurement, Outline
 from rcg.photometric.types import Capture
-from rcg.progress import Report, Tick, silent
+from rcg.progress import Report, Tick, silent, tracked
 
 if TYPE_CHECKING:
     from rcg.grading.standard import Standard
     from rcg.measuring.face import Finds
     from rcg.normals import Surface
+
+log = logging.getLogger(__name__)
 
 Picture = str | Path | Pixels
 Frames = str | Path | Capture
@@ -112,7 +115,8 @@ def grade_card(
     sides = {"front": (front, capture), "back": (back, back_capture)}
     if back is None and back_capture is not None:
         raise ConfigError("there are frames of the back, but no picture of it", fix="give back= (--back IMAGE) too")
-    pictures: dict[str, Pixels] = {}
+    _unlike(front, back)
+    pictures = {name: read_picture(source) for name, (source, _) in sides.items() if source is not None}
     faces: dict[str, FaceMeasurement] = {}
     surfaces: dict[str, Surface] = {}
     places: dict[str, Outline] = {}
@@ -120,7 +124,7 @@ def grade_card(
     for name, (source, frames) in sides.items():
         if source is None:
             continue
-        pixels = pictures[name] = read_picture(source)
+        pixels = pictures[name]
         finds: Finds | None = None
         if frames is not None:
             from rcg.grading.frames import finds_of_frames
@@ -189,7 +193,7 @@ def grade_cards(
     digits = len(str(len(faces)))
     names = [name] if len(faces) == 1 else [f"{name}_{number:0{digits}d}" for number in range(1, len(faces) + 1)]
     found = []
-    for at, face in enumerate(faces):
+    for at, face in enumerate(tracked(faces, task="grade", report=report)):
         made = GradeReport(
             name=names[at], front=face, sources=sources, grades=_grades(face, None, asked.standards),
             hand_set=hand[at] if at < len(hand) else (),
@@ -260,13 +264,21 @@ def chosen_standards(names: Sequence[str] | None, workspace: str | Path | None =
         workspace: Whose folder `standards` may hold more of them.
 
     Raises:
-        ConfigError: If there is none of a name; it names the nearest.
+        ConfigError: If there is none of a name, it names the nearest; or the file of one that is asked for is broken.
+            Others that are broken are left out with a warning.
     """
     from difflib import get_close_matches
 
     from rcg.grading.standard_files import read_standards
 
-    known = read_standards(None if workspace is None else Path(workspace) / "standards")
+    broken: dict[str, ConfigError] = {}
+    known = read_standards(None if workspace is None else Path(workspace) / "standards", broken=broken)
+    wanted = {each.lower() for each in names or ()}
+    for name, error in broken.items():
+        if name in wanted:
+            raise error
+        if names is None:
+            log.warning("the standard %s is left out: %s", name, error)
     if names is None:
         return known
     chosen = {}
@@ -277,6 +289,20 @@ def chosen_standards(names: Sequence[str] | None, workspace: str | Path | None =
             raise ConfigError(f"there is no standard {name!r}", fix=fix)
         chosen[name.lower()] = known[name.lower()]
     return dict(sorted(chosen.items()))
+
+
+def _unlike(front: Picture, back: Picture | None) -> None:
+    """See that the back is not the front's own file.
+
+    Raises:
+        ConfigError: If it is.
+    """
+    if not (isinstance(front, str | Path) and isinstance(back, str | Path)):
+        return
+    first, second = Path(front).expanduser(), Path(back).expanduser()
+    if first.exists() and second.exists() and first.samefile(second):
+        what = "the back is the same file as the front"
+        raise ConfigError(what, where=second, fix="name the picture of the back, or leave --back out")
 
 
 def read_picture(source: Picture) -> Pixels:

@@ -61,6 +61,8 @@ def pairs(pictures: str | Path | Sequence[str | Path]) -> tuple[Pair, ...]:
             files += [(path.absolute().relative_to(root).as_posix(), path) for path in inside]
     if not files:
         what = "there is no picture to grade"
+        if isinstance(pictures, str | Path) and not any(Path(pictures).expanduser().iterdir()):
+            what = "the folder is empty: there is no picture to grade"
         raise DataError(what, where=pictures if isinstance(pictures, str | Path) else None,
                         fix="name a folder that holds .jpg, .png, .tif, .webp or .heic files, or pictures")  # fmt: skip
     return _unlike(_paired(sorted(dict(files).items())))

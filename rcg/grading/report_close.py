@@ -70,7 +70,7 @@ def _corner(pixels: Pixels, outline: Outline, corner: CornerWear) -> str:
 
 def _radius(corner: CornerWear, outline: Outline) -> str:
     told = with_sigma(corner.radius, "mm")
-    return f"{told} <small>(stock {outline.spec.radius:g})</small>" if corner.radius.known else told
+    return f"{told} <small>(the stock's: {outline.spec.radius:g})</small>" if corner.radius.known else told
 
 
 def edges_html(pixels: Pixels, face: FaceMeasurement) -> str:
@@ -176,7 +176,7 @@ def numbered(face: FaceMeasurement) -> list[tuple[int, Mark]]:
 
 
 def _mark(pixels: Pixels, outline: Outline, number: int, mark: Mark, *, relief: Relief | None) -> str:
-    rows = [("place", text(place_words(mark, outline))), ("length", figure(mark.length_mm, 2, "mm"))]
+    rows = [("place", text(place_words(mark, outline))), ("length of the mark", figure(mark.length_mm, 2, "mm"))]
     rows += [("depth from the edge", figure(mark.depth_mm, 2, "mm"))] if mark.depth_mm > 0 else []
     rows += [("area", figure(mark.area_mm2, 2, "mm²"))]
     rows += [("relief", with_sigma(mark.relief_um, "µm"))] if mark.relief_um is not None else []
@@ -197,11 +197,11 @@ def mark_words(mark: Mark, outline: Outline) -> str:
 
 
 def place_words(mark: Mark, outline: Outline) -> str:
-    """Where on the card a mark lies: in words, and in mm from the left / from the top."""
+    """Where on the card a mark lies: in words, and in mm from the left and from the top."""
     x, y = ring_mm(outline, mark).mean(axis=0)
     column = min(2, max(0, math.floor(3 * x / outline.spec.width)))
     row = min(2, max(0, math.floor(3 * y / outline.spec.height)))
-    return f"{_THIRDS[row][column]}, at {x:.1f} / {y:.1f} mm"
+    return f"{_THIRDS[row][column]}, {x:.1f} mm from the left, {y:.1f} mm from the top"
 
 
 def _rings(outline: Outline, marks: Sequence[Mark]) -> list[Floats]:

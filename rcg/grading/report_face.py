@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from rcg.grading.report_close import Relief, corners_html, edges_html, marks_html, numbered
 from rcg.grading.report_html import (
+    END_UNKNOWN,
     bullets,
+    end_unknown,
     figure,
     picture_uri,
     points_of,
     ratio,
     sentence,
+    shift_words,
     short,
     table,
     terms,
@@ -66,12 +69,20 @@ def face_html(
     parts = [
         f'<section class="face" id="{name}"><h2>{name.capitalize()}</h2>',
         f'<div class="split"><div class="stage">{picture}</div><div class="facts">{facts}{_notes(face)}</div></div>',
-        _part("Corners", corners_html(pixels, face)),
-        _part("Edges", edges_html(pixels, face), "Each with the outside of the card up."),
+        _part("Corners", corners_html(pixels, face), _names_hint(face, "top left", "bottom right")),
+        _part(
+            "Edges",
+            edges_html(pixels, face),
+            f"Each with the outside of the card up. {_names_hint(face, 'top', 'bottom')}".strip(),
+        ),
         _surface(pixels, face, relief) if face.outline is not None else "",
         "</section>",
     ]
     return "".join(parts)
+
+
+def _names_hint(face: FaceMeasurement, one: str, other: str) -> str:
+    return f"Which end is up could not be told: {one} may be {other}." if end_unknown(face) else ""
 
 
 def _part(title: str, body: str, hint: str = "") -> str:
@@ -115,14 +126,15 @@ def _centering(face: FaceMeasurement) -> str:
     method = _METHODS.get(centering.method, centering.method)
     more = [
         ("print turned against the cut", _turned(centering.rotation_deg)),
-        ("print off the middle", _shift(centering.shift_mm, centering.shift_sigma_mm)),
+        ("print off the middle", shift_words(centering)),
         ("its sides lean to each other", _lean(centering.trapezoid_deg)),
         ("measured from", text(method)),
     ]
     ratios = ""
     if any(math.isfinite(each) for each in _shares(centering)):  # matched to a reference, a card has only a shift
         ratios = _bars(centering) + table(rows, heads=("", "left / right", "top / bottom"), kind="centering")
-    return f"<h3>Centering</h3>{doubt}{ratios}{terms(more)}"
+    end = f'<p class="end">{text(sentence(END_UNKNOWN))}.</p>' if end_unknown(face) else ""
+    return f"<h3>Centering</h3>{doubt}{end}{ratios}{terms(more)}"
 
 
 def _shares(centering: Centering) -> tuple[float, float]:
@@ -148,13 +160,6 @@ def _turned(angle: Value) -> str:
         return figure(math.nan)
     way = "clockwise" if angle.value > 0 else "counter-clockwise"
     return f"{with_sigma(Value(abs(angle.value), angle.sigma), '°')} {way}"
-
-
-def _shift(shift_mm: tuple[float, float], sigma_mm: tuple[float, float]) -> str:
-    ways = (("to the right", "to the left"), ("down", "up"))
-    known = [each for each in zip(shift_mm, sigma_mm, ways, strict=True) if math.isfinite(each[0])]
-    told = [f"{with_sigma(Value(abs(off), sigma), 'mm')} {way[0 if off > 0 else 1]}" for off, sigma, way in known]
-    return ", ".join(told) or figure(math.nan)
 
 
 def _lean(angles: tuple[float, float]) -> str:
@@ -192,8 +197,7 @@ def _hand(hand_set: Sequence[str]) -> str:
 def _notes(face: FaceMeasurement) -> str:
     said = [*face.notes]
     if face.outline is not None:
-        upright = "" if face.outline.upright else "which end is up could not be told: left and right may be exchanged"
-        said += [*face.outline.notes, *([upright] if upright else [])]
+        said += face.outline.notes
     said += [] if face.centering is None else face.centering.notes
     told = bullets(dict.fromkeys(said))
     return f'<div class="notes"><h4>Worth knowing</h4>{told}</div>' if told else ""

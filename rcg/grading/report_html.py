@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rcg.grading.types import SUBGRADES, Distribution, Grade, Limit
 from rcg.images import Pixels, encode_image
-from rcg.measuring.types import MEASURED, Value
+from rcg.measuring.types import MEASURED, Centering, FaceMeasurement, Value
 
 NOT_KNOWN = "–"
 
@@ -91,6 +91,26 @@ def ratio(share: float, decimals: int = 1) -> str:
     return f"{first:.{decimals}f} / {100 - first:.{decimals}f}"
 
 
+END_UNKNOWN = "which end is up could not be told: left/right and top/bottom may be exchanged"
+
+
+def end_unknown(face: FaceMeasurement) -> bool:
+    """Whether a card was found, but not which of its ends is up."""
+    return face.outline is not None and not face.outline.upright
+
+
+def shift_words(centering: Centering) -> str:
+    """How far the print lies off its place, with sigma and direction; a dash where it is not known."""
+    ways = (("to the right", "to the left"), ("down", "up"))
+    known = zip(centering.shift_mm, centering.shift_sigma_mm, ways, strict=True)
+    told = [
+        f"{with_sigma(Value(abs(off), sigma), 'mm')} {way[0 if off > 0 else 1]}"
+        for off, sigma, way in known
+        if math.isfinite(off)
+    ]
+    return ", ".join(told) or NOT_KNOWN
+
+
 def step(value: float) -> str:
     """A step of a standard: 9, 9.5.
 
@@ -147,7 +167,7 @@ def shown_areas(grade: Grade) -> dict[str, Distribution | None]:
     found: dict[str, Distribution | None] = {}
     for area in SUBGRADES:
         own = {name: each for name, each in grade.areas.items() if name.endswith(f" {area}")}
-        found |= {area: grade.subgrades[area]} if area in grade.subgrades else own or {area: None}
+        found.update(own if own and area not in grade.subgrades else {area: grade.subgrades.get(area)})
     return found
 
 

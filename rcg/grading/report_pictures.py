@@ -95,8 +95,9 @@ def _nearer(pixels: Pixels, at: Floats) -> tuple[Pixels, Floats]:
     import cv2
 
     height, width = pixels.shape[:2]
-    low = np.clip(np.floor(at.min(axis=(0, 1))) - 4, 0, (width - 1, height - 1)).astype(int)
-    high = np.clip(np.ceil(at.max(axis=(0, 1))) + 4, low + 1, (width, height)).astype(int)
+    x, y = at[..., 0], at[..., 1]  # each for itself: a minimum over both at once takes five times as long
+    low = np.clip(np.floor([x.min(), y.min()]) - 4, 0, (width - 1, height - 1)).astype(int)
+    high = np.clip(np.ceil([x.max(), y.max()]) + 4, low + 1, (width, height)).astype(int)
     part = np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]])
     middle = at[at.shape[0] // 2]
     stride = float(np.linalg.norm(middle[-1] - middle[0])) / max(1, len(middle) - 1)

@@ -57,12 +57,16 @@ _TABLES: dict[str, tuple[str, ...]] = {
 }
 
 
-def read_standards(folder: str | Path | None = None) -> dict[str, Standard]:
+def read_standards(
+    folder: str | Path | None = None, *, broken: dict[str, ConfigError] | None = None
+) -> dict[str, Standard]:
     """The standards to grade by: psa, bgs, cgc, ags and plain, and those of a folder.
 
     Args:
         folder: With a user's own `*.toml`, such as the workspace's `standards`; it may be missing. A file's name is its
             standard's name, and replaces the package's standard of that name.
+        broken: Takes what is wrong with standards that cannot be read, by name, so that the others can; without it
+            the first of them is raised.
 
     Returns:
         By name, in the order of the names.
@@ -79,7 +83,15 @@ def read_standards(folder: str | Path | None = None) -> dict[str, Standard]:
     """
     own = {} if folder is None or not exists(folder) else _files(Path(folder))
     built_in = _files(_BUILT_IN)
-    return {name: _read(name, own, built_in) for name in sorted({*built_in, *own})}
+    found = {}
+    for name in sorted({*built_in, *own}):
+        try:
+            found[name] = _read(name, own, built_in)
+        except ConfigError as error:
+            if broken is None:
+                raise
+            broken[name] = error
+    return found
 
 
 def _files(folder: Path) -> dict[str, Path]:
