@@ -13,13 +13,15 @@ from rcg.measuring.contour import Contour, find_contour
 from rcg.measuring.edges import (
     FINE_PX_MM,
     LEAST_PX_MM,
-    UNEVEN_MM,
+    STRAIGHT_ON,
     SideReading,
     bite_marks,
     confidence_of,
+    lengths_differ,
     mark_of,
     read_sides,
     too_coarse,
+    uneven_mm,
     white_marks,
     white_runs,
 )
@@ -35,9 +37,7 @@ _LEAST_ARC = 0.3
 """Of a rounded corner at least this share of its arc is gone; less is a bite, but for square corners."""
 _ALIKE_MM = 0.6
 """Corners whose radii differ less than this were cut by one die."""
-_SHARED_MM = 0.5
-_STRAIGHT_ON = 0.006
-"""Opposite sides that differ less than this in length were seen from straight above, as by a scanner."""
+_SHARED_MM, _ALIKE_BITES_MM = 0.5, 0.2
 _NEXT_SIDES = ((0, 1), (2, 1), (2, 3), (0, 3))
 _AT_START = ((True, True), (True, False), (False, False), (False, True))
 """Whether each corner lies at the left or upper end of its upright and of its level side."""
@@ -76,12 +76,18 @@ def _without_die(corners: tuple[CornerWear, ...], outline: Outline) -> tuple[Cor
 
 
 def _without_shared_bites(corners: tuple[CornerWear, ...]) -> tuple[CornerWear, ...]:
-    """Corners whose shallow notches are doubted: all have one where the outline follows a sleeve beside the stock."""
-    bitten = [[m for m in each.marks if m.label == "notch" and m.depth_mm < _SHARED_MM] for each in corners]
-    if sum(bool(each) for each in bitten) < 3:
+    """Corners without shallow notches that three or more have alike: there the outline follows a sleeve."""
+    bitten = [[mark for mark in each.marks if mark.label == "notch"] for each in corners]
+    deep = [max(mark.depth_mm for mark in few) for few in bitten if few]
+    if len(deep) < 3 or max(deep) > _SHARED_MM or max(deep) - min(deep) > _ALIKE_BITES_MM:
         return corners
+    why = "notches are not judged: the corners have them alike, as where a sleeve's edge is taken for the stock's"
     return tuple(
-        replace(each, marks=tuple(replace(m, confidence=min(m.confidence, 0.3)) if m in few else m for m in each.marks))
+        replace(
+            each,
+            reason="; ".join(part for part in (each.reason, why) if part),
+            marks=tuple(mark for mark in each.marks if mark not in few),
+        )
         for each, few in zip(corners, bitten, strict=True)
     )
 
@@ -214,7 +220,7 @@ def _shape_marks(rim: Rim, strip: Strip, bites: Floats, error: Value) -> list[Ma
         return bite_marks(rim, strip, bites)
     length, depth = float(strip.width[part].sum()), float(bites.max())
     by_shape = round(min(0.99, 1 - math.exp(-error.value / (2 * error.sigma))), 3)
-    sure = min(by_shape, confidence_of(depth, strip.px_mm, UNEVEN_MM))
+    sure = min(by_shape, confidence_of(depth, strip.px_mm, uneven_mm(rim.outline)))
     return [
         mark_of(
             rim, strip, part, np.zeros_like(bites), bites, label="corner_rounding", depth=depth,
@@ -234,13 +240,12 @@ def _angle_error(rim: Rim, k: int, upright: SideReading, level: SideReading) -> 
         variance += sigma**2
     quad = rim.outline.quad
     before, after = quad[k - 1] - quad[k], quad[(k + 1) % 4] - quad[k]
-    long = [float(np.hypot(*(quad[(n + 1) % 4] - quad[n]))) for n in range(4)]
-    differ = max(abs(long[0] / long[2] - 1), abs(long[1] / long[3] - 1))
+    differ = lengths_differ(rim.outline)
     lines = 0.0
-    if differ < _STRAIGHT_ON:
+    if differ < STRAIGHT_ON:
         cosine = float(before @ after / (np.hypot(*before) * np.hypot(*after)))
         lines = math.degrees(math.acos(np.clip(cosine, -1, 1))) - 90
-    more = 0.05 + 15 * differ if differ < _STRAIGHT_ON else 0.3
+    more = 0.05 + 15 * differ if differ < STRAIGHT_ON else 0.3
     return Value(round(lines - math.degrees(lean), 3), round(math.sqrt(math.degrees(1) ** 2 * variance + more**2), 3))
 
 

@@ -27,8 +27,11 @@ rendered scans 0.26 to 0.5 of chipping is, and 0.02 to 0.13 of other whitening."
 _ROUGH_LENGTH_MM, _ROUGH_SHARE, _ROUGH_BITES, _ROUGH_GAP_MM = 5.0, 0.45, 5, 2.5
 _EVEN_LENGTH_MM, _EVEN_SPREAD = 8.0, 0.8
 _LEAST_BITE_MM = 0.13
-UNEVEN_MM = 0.05
-"""How much the cut of a flawless card, and the face of it that shows, change along a side in photos."""
+UNEVEN_SCAN_MM, UNEVEN_PHOTO_MM = 0.03, 0.075
+"""How much the cut of a flawless card, and the face of it that shows, change along a side: in what was seen from
+straight above, and in a photo, whose lens blurs and whose light comes from one side. From rendered cards."""
+STRAIGHT_ON = 0.006
+"""Opposite sides that differ less than this in length were seen from straight above, as by a scanner."""
 _STOCK_DEPTH_MM, _STOCK_LENGTH_MM = 1.1, 2.5
 
 
@@ -164,7 +167,7 @@ def white_marks(rim: Rim, strip: Strip, white: Whitening, *, label: str) -> list
             mark_of(
                 rim, strip, part, white.start, white.start + white.depth,
                 label="chipping" if flaked else label, depth=depth, length=length,
-                confidence=confidence_of(depth, strip.px_mm, np.hypot(white.noise, UNEVEN_MM)),
+                confidence=confidence_of(depth, strip.px_mm, math.hypot(white.noise, uneven_mm(rim.outline))),
             )
         )  # fmt: skip
     return found
@@ -208,7 +211,7 @@ def _rough_origin(bites: Floats, length: float) -> str:
 
 def _bite(rim: Rim, strip: Strip, part: slice, bites: Floats, *, label: str, origin: str = HANDLING) -> Mark:
     depth, length = float(bites[part].max()), float(strip.width[part].sum())
-    sure = confidence_of(depth, strip.px_mm, UNEVEN_MM)
+    sure = confidence_of(depth, strip.px_mm, uneven_mm(rim.outline))
     return mark_of(
         rim, strip, part, np.zeros_like(bites), bites, label=label, depth=depth, length=length, confidence=sure,
         origin=origin,
@@ -246,6 +249,18 @@ def mark_of(
         area_mm2=round(float(strip.areas(start, end)[part].sum()), 4),
         confidence=confidence,
     )
+
+
+def lengths_differ(outline: Outline) -> float:
+    """How much opposite sides of a card differ in length in the picture, as a share."""
+    quad = outline.quad
+    long = [float(np.hypot(*(quad[(n + 1) % 4] - quad[n]))) for n in range(4)]
+    return max(abs(long[0] / long[2] - 1), abs(long[1] / long[3] - 1))
+
+
+def uneven_mm(outline: Outline) -> float:
+    """How deep a mark of wear a flawless card may seem to have, one standard deviation."""
+    return UNEVEN_SCAN_MM if lengths_differ(outline) < STRAIGHT_ON else UNEVEN_PHOTO_MM
 
 
 def confidence_of(depth: float, px_mm: float, noise: float) -> float:

@@ -30,6 +30,7 @@ _OFTEN = 0.2
 _LITTLE_MM, _MOST_OFF_MM, _JOINED_MM = 0.06, 0.2, 0.4
 LEAST_MM = 0.07
 """Whitening that reaches less than this beyond the cut face is not told from it."""
+_JUMP_MM, _JUMP = 1.0, 0.12
 _MOSTLY, _SHADE = 0.9, 0.06
 _LIKE_PAPER = 0.3
 """Ground that differs less than this from white paper is as pale."""
@@ -81,7 +82,12 @@ def find_whitening(
         return Whitening(depth=nothing, start=start, judged=no, cut_face=0, noise=0, strength=nothing, reason=reason)
     share = whiteness(strip, white)
     reach, strength = _reach(strip, share, start)
-    judged = _shows(strip, white) & ~_mirrored(strip, reach) & strip.inside[:, strip.columns(0, DEEPEST_MM)].all(axis=1)
+    judged = (
+        _shows(strip, white)
+        & _one_colour(strip)
+        & ~_mirrored(strip, reach)
+        & strip.inside[:, strip.columns(0, DEEPEST_MM)].all(axis=1)
+    )
     if contour.unsure is not None:
         judged &= ~contour.unsure
     usable = (reach - start)[judged]
@@ -92,6 +98,13 @@ def find_whitening(
     blurred = min(face, 0.5 / strip.px_mm) if pale else 0.0
     depth = np.where(judged & (more > 0), more + blurred, 0.0)
     return Whitening(depth=depth, start=start, judged=judged, cut_face=face, noise=scatter, strength=strength)
+
+
+def _one_colour(strip: Strip) -> Mask:
+    """(n,) where the border's colour does not jump: what is white against one side of a jump is print on the other."""
+    reach = max(1, round(_JUMP_MM / float(np.median(strip.width))))
+    padded = np.pad(strip.border, ((reach, reach), (0, 0)), mode="edge")
+    return np.asarray(np.abs(padded[2 * reach :] - padded[: -2 * reach]).max(axis=1) < _JUMP)
 
 
 def _mirrored(strip: Strip, reach: Floats) -> Mask:
