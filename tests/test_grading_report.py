@@ -33,7 +33,7 @@ from rcg.grading.grading import chosen_standards
 from rcg.grading.report_html import END_UNKNOWN
 from rcg.grading.report_pictures import Window, corner_window, edge_window, view
 from rcg.grading.second_opinion import opinion
-from rcg.measuring import SIDES, Outline
+from rcg.measuring import SIDES, Outline, Value
 from rcg.measuring.face import measure_face
 from rcg.measuring.rectify import photo_points, to_pixels
 from rcg.photometric import Capture
@@ -425,3 +425,23 @@ def test_a_broken_standard_of_ones_own_does_not_block_the_others(tmp_path, caplo
     assert "mine" in caplog.text
     with pytest.raises(ConfigError, match=r"mine\.toml"):
         chosen_standards(["mine"], tmp_path)
+
+
+def test_a_study_flags_what_spreads_more_than_stated_and_names_what_was_not_seen(graded, tmp_path):
+    def shot(share, sigma):
+        centering = replace(graded.report.front.centering, left_right=share, sigma=(sigma, sigma))
+        corners = tuple(replace(each, radius=Value(np.nan, np.nan), whitening_depth=Value(0.0, 0.01))
+                        for each in graded.report.front.corners)  # fmt: skip
+        front = replace(graded.report.front, centering=centering, corners=corners)
+        return replace(graded.report, name=f"shot{share:.0f}", front=front, back=None)
+
+    study = repeatability([shot(share, 0.2) for share in (44, 48, 52, 56)])
+    assert study.figure("front_left_right").beyond
+    assert not repeatability([shot(share, 9.0) for share in (44, 48, 52, 56)]).figure("front_left_right").beyond
+    assert study.figure("front_top_left_radius").nothing == "not measured"
+    assert study.figure("front_top_left_whitening").nothing == "none seen"
+    html = write_repeatability(study, tmp_path).read_text()
+    assert "more than stated" in html
+    assert "<title>shot44</title>" in html
+    assert "50.00 %" in html
+    assert "more than is stated" in str(study)

@@ -13,6 +13,8 @@ from rcg.grading.report_page import page, read_part
 from rcg.measuring.types import MEASURED
 from rcg.progress import counted
 
+_AXES = {"left_right": "Left / right", "top_bottom": "Top / bottom"}
+
 
 def table_page(
     rows: Sequence[Mapping[str, Any]], standards: Mapping[str, Any], *, missing: int = 0, pages: str = "cards/{}.html"
@@ -36,10 +38,10 @@ def table_page(
     )
     every = f'<button type="button" data-status="" aria-pressed="true">{counted(len(rows), "card")}</button>'
     titles = {name: str(getattr(each, "title", name)) for name, each in standards.items()}
-    heads = [("card", "Card"), ("left_right", "Left / right"), ("top_bottom", "Top / bottom"), *titles.items(),
+    heads = [("card", "Card"), *_AXES.items(), *titles.items(),
              ("limit", "What limits it, or why not")]  # fmt: skip
     top = "".join(f'<th scope="col"><button type="button">{text(title)}</button></th>' for _, title in heads)
-    body = "".join(_row(row, list(standards), pages) for row in rows)
+    body = "".join(_row(row, titles, pages) for row in rows)
     return page(
         "Graded cards",
         f'<header><h1>Graded cards</h1><p class="hint">{text(sentence(RULE))}. ≤ stands before '
@@ -53,7 +55,7 @@ def table_page(
     )
 
 
-def _row(row: Mapping[str, Any], standards: Sequence[str], pages: str) -> str:
+def _row(row: Mapping[str, Any], titles: Mapping[str, str], pages: str) -> str:
     name = str(row["card"])
     address, shown = quote(name), text(name)
     page_at = pages.format(address)
@@ -66,8 +68,8 @@ def _row(row: Mapping[str, Any], standards: Sequence[str], pages: str) -> str:
     cells = [
         _centering(row, "left_right", measured=row["status"] == MEASURED),
         _centering(row, "top_bottom", measured=row["status"] == MEASURED),
-        *(_grade(row, each) for each in standards),
-        f'<td class="why">{_why(row, standards)}</td>',
+        *(_grade(row, each, title) for each, title in titles.items()),
+        f'<td class="why">{_why(row, list(titles))}</td>',
     ]
     return (
         f'<tr data-status="{row["status"]}"><td class="thumb">{picture}</td>'
@@ -90,18 +92,19 @@ def _centering(row: Mapping[str, Any], axis: str, *, measured: bool) -> str:
                 else f'<small title="{text(sentence(END_UNKNOWN))}"> or reversed</small>'
             )
             told.append(f"{name}{share:.1f} / {100 - share:.1f}{doubt}{end}")
-    return f'<td class="axis" data-value="{off:.3f}">{"<br>".join(told) or NOT_KNOWN}</td>'
+    return f'<td class="axis" data-title="{_AXES[axis]}" data-value="{off:.3f}">{"<br>".join(told) or NOT_KNOWN}</td>'
 
 
-def _grade(row: Mapping[str, Any], standard: str) -> str:
+def _grade(row: Mapping[str, Any], standard: str, title: str) -> str:
     value = row.get(standard)
     if value is None:
-        return f'<td data-value="-1">{NOT_KNOWN}</td>'
+        return f'<td data-title="{text(title)}" data-value="-1">{NOT_KNOWN}</td>'
     low, high = row[f"{standard}_low"], row[f"{standard}_high"]
     span = step(low) if low == high else f"{step(low)} to {step(high)}"
     most = "" if row.get(f"{standard}_status") == MEASURED else '<abbr title="or lower: not all was seen">≤</abbr> '
     codes = text(row.get(f"{standard}_qualifiers") or "")
-    return f'<td data-value="{row[f"{standard}_mean"]}"><b>{most}{step(value)}</b> {codes}<small>{span}</small></td>'
+    head = f'<td data-title="{text(title)}" data-value="{row[f"{standard}_mean"]}">'
+    return f"{head}<b>{most}{step(value)}</b> {codes}<small>{span}</small></td>"
 
 
 def _why(row: Mapping[str, Any], standards: Sequence[str]) -> str:

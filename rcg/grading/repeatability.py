@@ -63,6 +63,18 @@ class Repeat:
     stated: float
     offsets: tuple[float, ...]
 
+    @property
+    def nothing(self) -> str:
+        """Why there is no spread: "not measured" in any capture, or, of wear, "none seen"; "" where there is one."""
+        if not self.captures:
+            return "not measured"
+        return "none seen" if self.name.endswith("whitening") and self.mean == self.sd == 0 else ""
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the captures surely spread more than is stated: the lower end of `sd_range` lies above it."""
+        return not self.nothing and math.isfinite(self.stated) and self.sd_range[0] > self.stated
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeatability:
@@ -96,9 +108,13 @@ class Repeatability:
         head = f"{counted(self.captures, 'capture')} of {counted(self.cards, 'card')}; their standard deviations:"
         rows = [
             f"  {each.title:44} {each.sd:.3f} {each.unit:6} (stated {each.stated:.3f})"
+            f"{'; more than is stated' if each.beyond else ''}"
             for each in self.figures
-            if math.isfinite(each.sd)
+            if math.isfinite(each.sd) and not each.nothing
         ]
+        for why in ("not measured", "none seen"):
+            titles = [each.title for each in self.figures if each.nothing == why]
+            rows += [f"  {why}: {', '.join(titles)}"] if titles else []
         rows += [f"  not read: {name}: {reason}" for name, reason in self.failed]
         return "\n".join([head, *rows])
 
