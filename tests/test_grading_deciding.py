@@ -448,7 +448,7 @@ def test_no_limit_lies_above_the_grade_without_a_word():
         above = [each for each in found.limits if each.step > found.overall.most_likely]
         seen += len(above)
         assert found.limits[0].step <= found.overall.most_likely
-        assert all("by itself" in each.note for each in above)
+        assert all("taken alone" in each.note for each in above)
     assert seen
     assert grade("psa", face(50)).overall.most_likely == 10
     assert grade("psa", face(54.9)).limits == ()

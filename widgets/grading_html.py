@@ -14,10 +14,10 @@ from rcg.grading.report_close import corners_html, edges_html, marks_html
 from rcg.grading.report_html import (
     END_UNKNOWN,
     SEEN_PARTS,
-    allowed,
     end_unknown,
     figure,
     interval,
+    limit_words,
     most_likely,
     percent,
     ratio,
@@ -198,7 +198,7 @@ def _subgrades(grade: Grade) -> str:
 
 def _why(grade: Grade) -> str:
     parts = [f'<div class="rcg-warn">{escape(sentence(grade.reason))}</div>'] if grade.reason else []
-    parts += [f"<div>{escape(sentence(allowed(each)))}: {escape(each.why)}</div>" for each in grade.limits[:3]]
+    parts += [f"<div>{escape(sentence(limit_words(each)))}</div>" for each in grade.limits[:3]]
     parts += [f"<div>{escape(name)}: {percent(share)}</div>" for name, share in grade.labels if share >= _LEAST]
     if grade.qualifiers:
         parts.append(f"<div>qualifiers: {escape(', '.join(grade.qualifiers))}</div>")

@@ -69,7 +69,7 @@ def _row(row: Mapping[str, Any], titles: Mapping[str, str], pages: str) -> str:
         _centering(row, "left_right", measured=row["status"] == MEASURED),
         _centering(row, "top_bottom", measured=row["status"] == MEASURED),
         *(_grade(row, each, title) for each, title in titles.items()),
-        f'<td class="why">{_why(row, list(titles))}</td>',
+        f'<td class="why">{_why(row, titles)}</td>',
     ]
     return (
         f'<tr data-status="{row["status"]}"><td class="thumb">{picture}</td>'
@@ -107,9 +107,14 @@ def _grade(row: Mapping[str, Any], standard: str, title: str) -> str:
     return f"{head}<b>{most}{step(value)}</b> {codes}<small>{span}</small></td>"
 
 
-def _why(row: Mapping[str, Any], standards: Sequence[str]) -> str:
+def _why(row: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     if row["status"] != MEASURED and row["reason"]:
         fix = f" <span>{text(sentence(row['fix']))}.</span>" if row["fix"] else ""
         return f"{text(sentence(row['reason']))}.{fix}"
-    limits = dict.fromkeys(str(row.get(f"{each}_limit") or "") for each in standards)
-    return text(sentence(next((each for each in limits if each), "")))
+    told = [(title, str(row.get(f"{name}_limit") or "")) for name, title in titles.items()]
+    known = [each for each in told if each[1]]
+    if not known:
+        return ""
+    # One whose step is the grade itself needs no explanation; the other standards' stand on the card's page.
+    title, limit = next((each for each in known if "(" not in each[1].partition(":")[0]), known[0])
+    return f"<small>{text(title)}</small>{text(sentence(limit))}"

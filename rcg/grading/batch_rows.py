@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rcg.grading.report_html import allowed, end_unknown
+from rcg.grading.report_html import end_unknown, limit_words
 from rcg.grading.report_json import face_status, mean_known, number, why_not
 from rcg.grading.report_pictures import every_mark
 from rcg.grading.types import GradeReport
@@ -52,7 +52,7 @@ def row_of(report: GradeReport, *, front: str, back: str) -> Row:
             f"{name}_or_lower": None if found is None else int(grade.status != MEASURED),
             f"{name}_mean": None if found is None else number(found.mean, 3), f"{name}_status": grade.status,
             f"{name}_qualifiers": " ".join(grade.qualifiers),
-            f"{name}_limit": "" if limit is None else f"{allowed(limit)}: {limit.why}",
+            f"{name}_limit": "" if limit is None else limit_words(limit),
         }  # fmt: skip
     return row
 

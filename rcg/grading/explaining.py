@@ -26,8 +26,8 @@ def limits(standard: Standard, judged: Judged, faces: Mapping[str, FaceDraws]) -
 
     An area is lifted to its best on both faces, or a cap taken away, and the gain in the mean grade counted. Where
     several areas hold the card at the same step, lifting one alone gains nothing; then those are told that lie lowest.
-    Where no area alone is as low as the grade, the fewest that make it together come first. A card that most likely
-    has the best step is held down by nothing.
+    Where the first alone allows more than the grade, the fewest areas that make it together come before it. A
+    card that most likely has the best step is held down by nothing.
     """
     base = overall(standard, judged)
     grade = _usual(base)
@@ -52,7 +52,8 @@ def limits(standard: Standard, judged: Judged, faces: Mapping[str, FaceDraws]) -
     ]
     ranked = [limit for *_, limit in sorted(found, key=lambda each: each[:3], reverse=True)]
     told = [replace(each, note=_note(standard, judged, each, grade)) for each in ranked]
-    return (*_together(standard, judged, told, grade), *told)
+    less = [each for each in told if each.step < standard.steps[0]]  # the best step limits nothing by itself
+    return (*_together(standard, judged, told, grade), *(less or told))
 
 
 def _usual(grades: NDArray[np.float64]) -> float:
@@ -64,7 +65,7 @@ def _usual(grades: NDArray[np.float64]) -> float:
 def _note(standard: Standard, judged: Judged, limit: Limit, grade: float) -> str:
     """Why the grade is not the step that a limit allows; "" where it is."""
     if limit.step > grade:
-        return f"by itself; with what else is worn or not sure it comes to {grade:g}"
+        return f"taken alone; with what else is worn or not sure it comes to {grade:g}"
     if limit.step == grade or standard.rule.kind == LOWEST:
         return ""
     if standard.rule.kind == BGS:
@@ -75,9 +76,9 @@ def _note(standard: Standard, judged: Judged, limit: Limit, grade: float) -> str
 
 
 def _together(standard: Standard, judged: Judged, told: Sequence[Limit], grade: float) -> tuple[Limit, ...]:
-    """The fewest areas that make the grade together, where it is lower than each of them alone."""
+    """The fewest areas that make the grade together, where it is lower than the first of them allows."""
     areas = [each for each in told if each.what in SUBGRADES]
-    if not areas or any(each.step <= grade for each in told):
+    if not told or told[0].step <= grade:
         return ()
     for count in range(2, len(areas) + 1):
         gains = {each: _lifted(standard, judged, each) for each in combinations(areas, count)}

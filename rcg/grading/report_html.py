@@ -157,6 +157,11 @@ def allowed(limit: Limit) -> str:
     return f"{face}{words(limit.what)} {'allow' if several else 'allows'} {step(limit.step)}{note}"
 
 
+def limit_words(limit: Limit) -> str:
+    """A limit with the figure behind it, in one line."""
+    return f"{allowed(limit)}: {limit.why.removeprefix(f'{limit.face} ') if limit.face else limit.why}"
+
+
 def shown_areas(grade: Grade) -> dict[str, Distribution | None]:
     """The sub-grades that a standard prints; for those that rest on a face that was not seen, the seen face's own.
 

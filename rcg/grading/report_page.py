@@ -143,12 +143,13 @@ def _grade(grade: Grade, standard: Standard | None, *, told_above: bool) -> str:
             f"{_held(grade.limits)}{_subgrades(grade)}</article>"
         )
     sure = grade.status == MEASURED
-    lower, label = ("", "most likely") if sure else ("<small>or lower</small>", f"{SEEN_PARTS},<br>not the whole card")
-    span = f"90 %: {interval(grade.overall)}" if sure else f"from these parts: {interval(grade.overall)}"
+    label = "most likely" if sure else "<strong>or lower</strong>"
+    span = interval(grade.overall)
+    below = "" if sure else f'<p class="partly">{sentence(SEEN_PARTS)}: {span}. The rest was not seen.</p>'
     codes = "".join(f"<i>{text(each)}</i>" for each in grade.qualifiers)
     head = (
-        f'{title}<p class="big"><b>{step(grade.overall.most_likely)}{lower}</b>{codes}'
-        f"<span>{_step_name(grade.overall, standard)}{label}<br>{span}</span></p>"
+        f'{title}<p class="big"><b>{step(grade.overall.most_likely)}</b>{codes}'
+        f"<span>{_step_name(grade.overall, standard)}{label}{f'<br>90 %: {span}' if sure else ''}</span></p>{below}"
     )
     parts = [head, bars(grade.overall), _without(grade), _labels(grade), _held(grade.limits), _subgrades(grade)]
     if grade.reason and not told_above:

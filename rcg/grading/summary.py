@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from rcg.grading.report_html import (
     END_UNKNOWN,
     SEEN_PARTS,
-    allowed,
     end_unknown,
     interval,
+    limit_words,
     most_likely,
     ratio,
     shift_words,
@@ -104,10 +104,4 @@ def _grade(grade: Grade) -> str:
     span = interval(grade.overall)
     inside = f"90 %: {span}" if grade.status == MEASURED else f"{SEEN_PARTS}: {span}"
     told = f"  {grade.title:12} {most_likely(grade)}{codes} ({inside})"
-    return told + (f"; {_limit(grade)}" if grade.limits else "")
-
-
-def _limit(grade: Grade) -> str:
-    first = grade.limits[0]
-    why = first.why.removeprefix(f"{first.face} ") if first.face else first.why
-    return f"{allowed(first)}: {why}"
+    return told + (f"; {limit_words(grade.limits[0])}" if grade.limits else "")
