@@ -230,6 +230,52 @@ def test_clean_cards_have_at_most_one_false_mark_in_five():
     assert false <= 0.2 * 8
 
 
+def covered(pixels, outline, *, low, high, colour, depth=(-9.0, 2.4)):
+    """The picture with a patch over the right edge, from `low` to `high` mm down, between two depths."""
+    spoilt, w = pixels.copy(), outline.spec.width
+    card = [(w - depth[1], low), (w - depth[1], high), (w - depth[0], high), (w - depth[0], low)]
+    at = transform(homography([(0, 0), (w, 0), (w, 88), (0, 88)], outline.quad), np.array(card))
+    cv2.fillPoly(spoilt, [np.rint(at).astype(np.int32)], colour)
+    return spoilt
+
+
+def test_ground_of_the_borders_own_colour_is_no_missing_stock():
+    pixels, outline = scanned(card_of(BLUE), dpi=300)
+    sheet = covered(pixels, outline, low=30, high=40, colour=BLUE, depth=(-9.0, 0.0))
+    right = measure_edges(sheet, outline)[2]
+    assert right.marks == ()
+    assert "not judged along" in right.reason
+    assert "the border is not told" in right.reason
+    assert right.deepest.sigma > measure_edges(pixels, outline)[2].deepest.sigma
+
+
+def test_a_thing_over_the_edge_is_no_missing_stock_and_a_notch_beside_it_is_found():
+    card = worn(card_of(BLUE), ("notch", (63, 66), 1.6, 0.7))
+    pixels, outline = scanned(card, dpi=300)
+    finger = covered(pixels, outline, low=25, high=38, colour=(150, 105, 85), depth=(-3.0, 2.4))
+    right = measure_edges(finger, outline)[2]
+    assert labels([right]) == ["notch"]
+    assert np.mean(right.marks[0].outline_mm, axis=0)[1] == pytest.approx(66, abs=0.5)
+
+
+def test_a_bite_whose_ground_shows_is_missing_stock():
+    pixels, outline = scanned(card_of(BLUE), dpi=300)
+    ground = tuple(int(each) for each in pixels[5, 5])
+    right = measure_edges(covered(pixels, outline, low=40, high=45, colour=ground, depth=(-0.2, 1.6)), outline)[2]
+    assert labels([right]) == ["missing_stock"]
+    assert right.marks[0].confidence > 0.9
+
+
+def test_a_white_border_half_in_shadow_has_no_whitening_and_no_nan():
+    pixels, outline = scanned(card_of(WHITE), dpi=300)
+    shaded = pixels.copy()
+    shaded[pixels.shape[0] // 2 :] = (shaded[pixels.shape[0] // 2 :] * 0.6).astype(np.uint8)
+    with np.errstate(invalid="raise", divide="raise"):
+        edges, corners = measure_edges(shaded, outline), measure_corners(shaded, outline)
+    assert "edge_whitening" not in labels(edges)
+    assert "corner_whitening" not in labels(corners)
+
+
 def test_the_same_picture_gives_the_same_figures():
     pixels, outline = scanned(typical(300)[0], dpi=300, lid="black")
     assert measure_edges(pixels, outline) == typical(300)[1] == measure_edges(pixels.copy(), outline)

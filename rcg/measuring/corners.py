@@ -86,10 +86,16 @@ def _without_shared_bites(corners: tuple[CornerWear, ...]) -> tuple[CornerWear, 
         replace(
             each,
             reason="; ".join(part for part in (each.reason, why) if part),
+            missing_area=_doubted(each.missing_area) if few else each.missing_area,
             marks=tuple(mark for mark in each.marks if mark not in few),
         )
         for each, few in zip(corners, bitten, strict=True)
     )
+
+
+def _doubted(area: Value) -> Value:
+    """An area that may be none at all: it becomes the error."""
+    return Value(0.0, round(math.hypot(area.sigma, 0.5 * area.value), 4)) if area.known else area
 
 
 def _less(corner: CornerWear, shared: float, area: float, why: str) -> CornerWear:
@@ -200,7 +206,7 @@ def _radius(rim: Rim, k: int, strip: Strip, contour: Contour, seen: Floats) -> V
 
 def _missing(strip: Strip, contour: Contour, seen: Floats) -> Value:
     """mm2 between the stock's own corner and the contour."""
-    gone = np.where(seen, contour.bite, 0.0)
+    gone = np.where(seen, contour.bites, 0.0)  # what is less than the cut's roughness is the outline's own error
     area = float(strip.areas(np.zeros_like(gone), gone).sum())
     hidden = 0.0 if contour.unsure is None else float(strip.width[contour.unsure].sum())
     sigma = 0.25 / strip.px_mm * float(strip.width.sum()) + 0.1 * abs(area) + 0.5 * hidden

@@ -31,6 +31,7 @@ _CONTRAST = 0.14
 _FOREIGN, _FOREIGN_MM = 0.08, 2.5
 """Where border and ground lie farther off the side's own colours, both at once, something covers them; its outline may
 lean over so much of the rim."""
+_ONE_COLOUR = 0.6
 _FRAME_MM, _FRAME_SHARE = 0.25, 0.6
 
 
@@ -44,10 +45,11 @@ def untold(strip: Strip, bites: Iterable[tuple[slice, Floats]]) -> Mask:
     ground = _ground(strip)
     scatter = strip.even + float(np.median(np.abs(ground - strip.beside)))
     least = max(_CONTRAST, _UNREST * scatter)
-    found = np.abs(strip.border - ground).max(axis=1) < 0.8 * SEEN
+    border = _unbitten(strip, ground)
+    found = np.abs(border - ground).max(axis=1) < 0.8 * SEEN
     foreign = _covered(strip, ground)
     for run, reach in bites:
-        if foreign[run].any() or not _is_bite(strip, ground, run, reach, least):
+        if foreign[run].any() or not _is_bite(strip, (border, ground), run, reach, least):
             found[_with_margin(strip, run)] = True
     return np.asarray(found | foreign)
 
@@ -95,13 +97,23 @@ def _with_margin(strip: Strip, run: slice) -> slice:
     return slice(max(run.start - more, 0), run.stop + more)
 
 
-def _is_bite(strip: Strip, ground: Colours, run: slice, reach: Floats, least: float) -> bool:
+def _unbitten(strip: Strip, ground: Colours) -> Colours:
+    """(n, 3) the border's colour; in a bite so long that only ground was read there, that of the rest of its side."""
+    if (_off_own(strip.border) < _FOREIGN).mean() < _ONE_COLOUR:
+        return strip.border
+    lost = (np.abs(strip.border - ground).max(axis=1) < SEEN) & (
+        np.abs(ground - np.median(ground, axis=0)).max(axis=1) < 0.5 * SEEN
+    )
+    return np.asarray(np.where(lost[:, None], np.median(strip.border, axis=0), strip.border), np.float32)
+
+
+def _is_bite(strip: Strip, both: tuple[Colours, Colours], run: slice, reach: Floats, least: float) -> bool:
     """Whether a stretch that seems to be bitten may be called so."""
     gone = reach > 0
-    border, beside = (each[run][gone].mean(axis=0, dtype=np.float64) for each in (strip.border, ground))
+    border, beside = (each[run][gone].mean(axis=0, dtype=np.float64) for each in both)
     if float(np.abs(border - beside).max()) < least or _ends_at_frame(strip, reach[gone]):
         return False
-    return _shows_ground(strip, run, reach, border, beside) and _runs_on(strip, ground, run, border, beside)
+    return _shows_ground(strip, run, reach, border, beside) and _runs_on(strip, both[1], run, border, beside)
 
 
 def _ends_at_frame(strip: Strip, reach: Floats) -> bool:
