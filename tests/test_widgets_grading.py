@@ -18,6 +18,7 @@ from rcg.geometry import transform
 from rcg.grading import grade_card
 from rcg.grading.batch_rows import csv_of
 from rcg.grading.hand_file import hand_path
+from rcg.grading.report_html import limit_words, sentence
 from rcg.images import read_image, write_image
 from rcg.jobs import jobs
 from rcg.measuring.types import STATIONS
@@ -171,7 +172,7 @@ def test_both_faces_their_ratios_and_grades_are_shown(graded):
     rows = graded.controls["grades"].value
     for each in report.grades:
         assert each.title in rows
-        assert each.limits[0].why.split(":")[0] in rows
+        assert escape(sentence(limit_words(each.limits[0]))) in rows
     assert graded.controls["steps"].value.count("data:image/png") == 2, "for light and for dark pages"
     assert graded.controls["wear"].value.count("<figure") == 8, "four corners and four edges"
     unjudged = graded.controls["unjudged"].value.lower()
