@@ -31,7 +31,7 @@ _CONTRAST = 0.14
 _FOREIGN, _FOREIGN_MM = 0.08, 2.5
 """Where border and ground lie farther off the side's own colours, both at once, something covers them; its outline may
 lean over so much of the rim."""
-_ONE_COLOUR = 0.6
+_ONE_COLOUR, _MOST_LOST = 0.9, 0.1
 _FRAME_MM, _FRAME_SHARE = 0.25, 0.6
 
 
@@ -104,6 +104,8 @@ def _unbitten(strip: Strip, ground: Colours) -> Colours:
     lost = (np.abs(strip.border - ground).max(axis=1) < SEEN) & (
         np.abs(ground - np.median(ground, axis=0)).max(axis=1) < 0.5 * SEEN
     )
+    if lost.mean() > _MOST_LOST:
+        return strip.border
     return np.asarray(np.where(lost[:, None], np.median(strip.border, axis=0), strip.border), np.float32)
 
 
