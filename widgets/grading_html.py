@@ -24,7 +24,7 @@ from rcg.grading.report_html import (
     sentence,
     shown_areas,
     step,
-    with_sigma,
+    turned,
 )
 from rcg.grading.report_json import face_status, why_not
 from rcg.grading.types import Distribution, Grade, GradeReport
@@ -143,7 +143,7 @@ def _steps(found: Distribution | None) -> dict[float, float]:
 def _below(grade: Grade) -> str:
     if grade.overall is None:
         return grade.reason
-    best = f"or lower ({SEEN_PARTS}), " if grade.status == "partly" else ""
+    best = f"{most_likely(grade)} ({SEEN_PARTS}), " if grade.status == "partly" else ""
     return best + (f"held down by {_limit(grade)}" if grade.limits else "nothing holds it down")
 
 
@@ -218,7 +218,7 @@ def centering_html(face: FaceMeasurement | None) -> str:
     ]  # fmt: skip
     rows = [
         ("borders, mm", _borders(found)),
-        ("print turned clockwise", with_sigma(found.rotation_deg, "°")),
+        ("print turned", turned(found.rotation_deg)),
         ("print off the middle, right and down", _pair(found.shift_mm, "mm")),
         ("sides of the print leaning", _pair(found.trapezoid_deg, "°")),
         ("measured by", _METHODS.get(found.method, found.method)),

@@ -23,7 +23,7 @@ from rcg.grading.report_html import (
     table,
     terms,
     text,
-    with_sigma,
+    turned,
 )
 from rcg.grading.report_json import face_status, mean_known, why_not
 from rcg.grading.report_pictures import (
@@ -40,7 +40,7 @@ from rcg.grading.report_pictures import (
 from rcg.grading.report_strips import Station, stations_of, strips_html
 from rcg.images import Pixels
 from rcg.measuring.rectify import photo_points
-from rcg.measuring.types import MEASURED, UNDETERMINED, Centering, FaceMeasurement, Outline, Value
+from rcg.measuring.types import MEASURED, UNDETERMINED, Centering, FaceMeasurement, Outline
 
 Floats = NDArray[np.float64]
 
@@ -125,7 +125,7 @@ def _centering(face: FaceMeasurement) -> str:
     ]
     method = _METHODS.get(centering.method, centering.method)
     more = [
-        ("print turned against the cut", _turned(centering.rotation_deg)),
+        ("print turned against the cut", turned(centering.rotation_deg)),
         ("print off the middle", shift_words(centering)),
         ("its sides lean to each other", _lean(centering.trapezoid_deg)),
         ("measured from", text(method)),
@@ -153,13 +153,6 @@ def _borders(centering: Centering) -> list[str]:
         f"{figure(first, 2)} + {figure(last, 2)} = {figure(first + last, 2, 'mm')}"
         for first, last in ((left, right), (top, bottom))
     ]
-
-
-def _turned(angle: Value) -> str:
-    if not angle.known:
-        return figure(math.nan)
-    way = "clockwise" if angle.value > 0 else "counter-clockwise"
-    return f"{with_sigma(Value(abs(angle.value), angle.sigma), '°')} {way}"
 
 
 def _lean(angles: tuple[float, float]) -> str:

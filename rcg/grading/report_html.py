@@ -127,6 +127,14 @@ def interval(found: Distribution) -> str:
     return f"{step(low)}" if low == high else f"{step(low)} to {step(high)}"
 
 
+def turned(angle: Value) -> str:
+    """How far the print is turned against the cut, and which way."""
+    if not angle.known:
+        return figure(math.nan)
+    way = "clockwise" if angle.value > 0 else "counter-clockwise"
+    return f"{with_sigma(Value(abs(angle.value), angle.sigma), '°')} {way}"
+
+
 SEEN_PARTS = "what the seen parts allow"
 """What a grade is that leaves something out that counts."""
 

@@ -14,6 +14,7 @@ from rcg.grading.report_html import (
     most_likely,
     ratio,
     shift_words,
+    turned,
     words,
 )
 from rcg.grading.report_json import face_status, why_not
@@ -60,7 +61,7 @@ def _turn(name: str, face: FaceMeasurement) -> list[str]:
     """Below the ratio: what may be exchanged in it, and how far the print is turned."""
     rows = [END_UNKNOWN] if end_unknown(face) else []
     if face.centering is not None and face.centering.rotation_deg.known:
-        rows.append(f"print turned by {face.centering.rotation_deg} degrees clockwise")
+        rows.append(f"print turned by {turned(face.centering.rotation_deg)}")
     return [f"  {'':{len(name)}}  {each}" for each in rows]
 
 
